@@ -1,0 +1,330 @@
+/**
+ * The configuration: the only reader of `process.env`.
+ *
+ * A process names the sections it needs (`loadConfig(['postgres', 'temporal'])`) and gets them validated and
+ * frozen, so that a process holds no secret it has no use for. All mistakes of all its sections are reported at
+ * once, each with the name of the variable and what it wants; a value is never repeated in a message, since it may
+ * be a secret.
+ */
+import { z } from 'zod'
+
+const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
+const KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
+
+/** A key ring: `current` makes new things, every key reads old ones. 32 bytes each. */
+export interface KeyRing {
+  readonly current: string
+  readonly keys: ReadonlyMap<string, Uint8Array>
+}
+
+/** An API caller: its name, the SHA-256 of its key, and what it may do. */
+export interface ApiCaller {
+  readonly name: string
+  readonly keySha256: string
+  readonly scopes: readonly string[]
+}
+
+const production = (env: NodeJS.ProcessEnv) => env['NODE_ENV'] === 'production'
+
+const int = (min: number, max: number, fallback: number) =>
+  z.coerce
+    .number({ error: `wants a whole number from ${min} to ${max}` })
+    .int(`wants a whole number from ${min} to ${max}`)
+    .min(min, `wants a whole number from ${min} to ${max}`)
+    .max(max, `wants a whole number from ${min} to ${max}`)
+    .default(fallback)
+
+const text = (wants: string) => z.string({ error: wants }).min(1, wants)
+const httpUrl = (wants: string) =>
+  z.url({ protocol: /^https?$/, error: wants }).transform((url) => url.replace(/\/+$/, ''))
+const boolean = z
+  .enum(['true', 'false'], { error: 'wants true or false' })
+  .transform((value) => value === 'true')
+
+const list = (item: RegExp, wants: string) =>
+  z
+    .string({ error: wants })
+    .transform((value) => value.split(',').map((entry) => entry.trim()))
+    .refine((entries) => entries.every((entry) => item.test(entry)), wants)
+
+const KEY_RING = 'wants id:key[,id:key…], each key 32 bytes in base64; the first makes new ones, all are read'
+const keyRing = z.string({ error: KEY_RING }).transform((value, context): KeyRing => {
+  const keys = new Map<string, Uint8Array>()
+  for (const entry of value.split(',')) {
+    const separator = entry.indexOf(':')
+    const id = entry.slice(0, separator).trim()
+    const key = entry.slice(separator + 1).trim()
+    if (separator < 1 || !KEY_ID.test(id) || !BASE64_KEY.test(key) || keys.has(id)) {
+      context.addIssue({ code: 'custom', message: KEY_RING })
+      return z.NEVER
+    }
+    keys.set(id, Buffer.from(key, 'base64'))
+  }
+  const [current] = keys.keys()
+  return { current: current!, keys }
+})
+
+const API_KEYS = 'wants name:sha256-of-key-in-hex:scope[+scope…], several separated by commas'
+const apiCallers = z.string({ error: API_KEYS }).transform((value, context): ApiCaller[] => {
+  const callers: ApiCaller[] = []
+  for (const entry of value.split(',')) {
+    const match = /^([A-Za-z0-9._-]{1,64}):([0-9a-f]{64}):([a-z:+-]+)$/.exec(entry.trim())
+    if (!match) {
+      context.addIssue({ code: 'custom', message: API_KEYS })
+      return z.NEVER
+    }
+    callers.push({ name: match[1]!, keySha256: match[2]!, scopes: match[3]!.split('+') })
+  }
+  return callers
+})
+
+const pem = (wants: string) =>
+  z
+    .string({ error: wants })
+    .transform((value) => value.replaceAll('\\n', '\n'))
+    .refine((value) => value.includes('-----BEGIN'), wants)
+
+const sections = {
+  /** Where the API listens, and the address others reach it at. */
+  http: z
+    .object({
+      HOST: text('wants an address to listen on').default('127.0.0.1'),
+      PORT: int(0, 65_535, 8080),
+      OTP_API_KEYS: apiCallers,
+      /** The largest body that is read, before anything else looks at it. */
+      OTP_HTTP_BODY_LIMIT_BYTES: int(1_024, 1_048_576, 65_536),
+      /** A request that has not arrived whole by then is refused with 408. */
+      OTP_HTTP_REQUEST_TIMEOUT_SECONDS: int(1, 120, 10),
+      /** How long `POST /v1/challenges` waits for the provider to take the code, before it answers 202. */
+      OTP_SEND_WAIT_SECONDS: int(1, 30, 5),
+      /** The secret with which end-user addresses are hashed (HMAC) before they are kept. */
+      OTP_IP_HASH_KEY: z.string({ error: 'wants 32 bytes in base64' }).regex(BASE64_KEY, 'wants 32 bytes in base64'),
+    })
+    .transform((v) => ({
+      host: v.HOST,
+      port: v.PORT,
+      callers: v.OTP_API_KEYS,
+      bodyLimitBytes: v.OTP_HTTP_BODY_LIMIT_BYTES,
+      requestTimeoutMs: v.OTP_HTTP_REQUEST_TIMEOUT_SECONDS * 1000,
+      sendWaitMs: v.OTP_SEND_WAIT_SECONDS * 1000,
+      ipHashKey: Buffer.from(v.OTP_IP_HASH_KEY, 'base64') as Uint8Array,
+    })),
+
+  postgres: z
+    .object({
+      DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'wants postgres://user:password@host:port/database' }),
+      OTP_DATABASE_POOL_SIZE: int(1, 100, 10),
+    })
+    .transform((v) => ({ url: v.DATABASE_URL, poolSize: v.OTP_DATABASE_POOL_SIZE })),
+
+  /** `TEMPORAL_ADDRESS`, TLS and API keys are read by the SDK's own profile loader (`@temporalio/envconfig`). */
+  temporal: z
+    .object({
+      OTP_CODEC_KEYS: keyRing,
+      /** How often the sweep looks for what no process finished. */
+      OTP_SWEEP_INTERVAL_SECONDS: int(1, 3_600, 30),
+    })
+    .transform((v) => ({ codecKeys: v.OTP_CODEC_KEYS, sweepIntervalSeconds: v.OTP_SWEEP_INTERVAL_SECONDS })),
+
+  codecServer: z
+    .object({
+      OTP_CODEC_SERVER_HOST: text('wants an address to listen on').default('127.0.0.1'),
+      OTP_CODEC_SERVER_PORT: int(0, 65_535, 8081),
+      OTP_CODEC_KEYS: keyRing,
+      /** Origins of the Web UIs that may ask. */
+      OTP_CODEC_SERVER_ORIGINS: list(/^https?:\/\/[^\s/]+$/, 'wants origins such as https://temporal.example.jp'),
+    })
+    .transform((v) => ({
+      host: v.OTP_CODEC_SERVER_HOST,
+      port: v.OTP_CODEC_SERVER_PORT,
+      keys: v.OTP_CODEC_KEYS,
+      origins: v.OTP_CODEC_SERVER_ORIGINS,
+    })),
+
+  kafka: z
+    .object({
+      KAFKA_BROKERS: list(/^[^\s:,]+:\d{1,5}$/, 'wants host:port[,host:port…]'),
+      KAFKA_SSL: boolean.default(false),
+      KAFKA_SASL_MECHANISM: z
+        .enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'wants plain, scram-sha-256 or scram-sha-512' })
+        .optional(),
+      KAFKA_SASL_USERNAME: z.string().optional(),
+      KAFKA_SASL_PASSWORD: z.string().optional(),
+    })
+    .superRefine((v, context) => {
+      const given = [v.KAFKA_SASL_MECHANISM, v.KAFKA_SASL_USERNAME, v.KAFKA_SASL_PASSWORD]
+      if (given.some(Boolean) && !given.every(Boolean)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['KAFKA_SASL_MECHANISM'],
+          message: 'goes with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: set all three or none',
+        })
+      }
+    })
+    .transform((v) => ({
+      brokers: v.KAFKA_BROKERS,
+      ssl: v.KAFKA_SSL,
+      sasl: v.KAFKA_SASL_MECHANISM && {
+        mechanism: v.KAFKA_SASL_MECHANISM,
+        username: v.KAFKA_SASL_USERNAME!,
+        password: v.KAFKA_SASL_PASSWORD!,
+      },
+    })),
+
+  /** The master keys (C10): only the API and the challenge worker load this section. */
+  codes: z
+    .object({ OTP_MASTER_KEYS: keyRing, OTP_CODE_DIGITS: int(4, 10, 6) })
+    .transform((v) => ({ masterKeys: v.OTP_MASTER_KEYS, digits: v.OTP_CODE_DIGITS })),
+
+  /** The rules of the challenge (C2–C9). A limit of 0 is no limit. */
+  policy: z
+    .object({
+      OTP_PURPOSES: list(/^[a-z][a-z0-9_]{0,39}$/, 'wants words such as view_membership,redeem_benefit').default([
+        'view_membership',
+        'change_membership',
+        'redeem_benefit',
+        'register_phone',
+      ]),
+      /** C4, and the page: "valid for 10 minutes". */
+      OTP_CODE_TTL_SECONDS: int(2, 600, 600),
+      /** C4: a send that would leave the member less is not made. */
+      OTP_CODE_MIN_LIFE_SECONDS: int(0, 599, 120),
+      /** C7; NIST SP 800-63B-4 §3.1.3.2 */
+      OTP_MAX_ATTEMPTS: int(1, 10, 5),
+      OTP_MAX_SUBMISSIONS: int(5, 1_000, 50),
+      /** C7; NIST SP 800-63B-4 §3.2.2: at most 100 consecutive failures. */
+      OTP_LOCK_EVERY_FAILURES: int(1, 100, 10),
+      OTP_LOCK_SECONDS: int(1, 86_400, 1_800),
+      OTP_LOCK_MAX_SECONDS: int(1, 604_800, 86_400),
+      OTP_LOCK_FOR_GOOD_FAILURES: int(1, 100, 100),
+      /** C8 */
+      OTP_OLDER_CODE_SECONDS: int(0, 3_600, 600),
+      /** C9 */
+      OTP_COOLDOWN_SECONDS: int(0, 3_600, 30),
+      OTP_LIMIT_PER_10_MINUTES: int(0, 1_000, 5),
+      OTP_LIMIT_PER_24_HOURS: int(0, 10_000, 20),
+      OTP_IP_LIMIT_PER_10_MINUTES: int(0, 100_000, 20),
+      OTP_IP_LIMIT_PER_24_HOURS: int(0, 1_000_000, 100),
+      OTP_SMS_COUNTRIES: list(/^[A-Z]{2}$/, 'wants ISO 3166 country codes such as JP,TW').default(['JP']),
+      /** Per block of 10,000 numbers (a number without its last four digits). */
+      OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: int(0, 100_000, 100),
+      /** C2: how long an older execution may take to close before it is terminated. */
+      OTP_CLOSE_DEADLINE_SECONDS: int(1, 60, 5),
+      /** C2: after that an admission that never opened is void. */
+      OTP_VOID_AFTER_SECONDS: int(1, 300, 30),
+    })
+    .superRefine((v, context) => {
+      if (v.OTP_CODE_MIN_LIFE_SECONDS >= v.OTP_CODE_TTL_SECONDS) {
+        context.addIssue({
+          code: 'custom',
+          path: ['OTP_CODE_MIN_LIFE_SECONDS'],
+          message: 'wants less than OTP_CODE_TTL_SECONDS',
+        })
+      }
+    })
+    .transform((v) => ({
+      purposes: v.OTP_PURPOSES,
+      ttlSeconds: v.OTP_CODE_TTL_SECONDS,
+      minLifeSeconds: v.OTP_CODE_MIN_LIFE_SECONDS,
+      maxAttempts: v.OTP_MAX_ATTEMPTS,
+      maxSubmissions: v.OTP_MAX_SUBMISSIONS,
+      lockEveryFailures: v.OTP_LOCK_EVERY_FAILURES,
+      lockSeconds: v.OTP_LOCK_SECONDS,
+      lockMaxSeconds: v.OTP_LOCK_MAX_SECONDS,
+      lockForGoodFailures: v.OTP_LOCK_FOR_GOOD_FAILURES,
+      olderCodeSeconds: v.OTP_OLDER_CODE_SECONDS,
+      cooldownSeconds: v.OTP_COOLDOWN_SECONDS,
+      limitPer10Minutes: v.OTP_LIMIT_PER_10_MINUTES,
+      limitPer24Hours: v.OTP_LIMIT_PER_24_HOURS,
+      ipLimitPer10Minutes: v.OTP_IP_LIMIT_PER_10_MINUTES,
+      ipLimitPer24Hours: v.OTP_IP_LIMIT_PER_24_HOURS,
+      smsCountries: v.OTP_SMS_COUNTRIES,
+      smsLimitPerPrefixPerHour: v.OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR,
+      closeDeadlineSeconds: v.OTP_CLOSE_DEADLINE_SECONDS,
+      voidAfterSeconds: v.OTP_VOID_AFTER_SECONDS,
+    })),
+
+  providers: z
+    .object({
+      SENDGRID_API_KEY: text('wants the SendGrid API key'),
+      SENDGRID_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.sendgrid.com'),
+      VONAGE_APPLICATION_ID: z.uuid({ error: "wants the Vonage application's id (a UUID)" }),
+      VONAGE_PRIVATE_KEY: pem("wants the Vonage application's private key (PEM)"),
+      VONAGE_API_KEY: text('wants the Vonage API key').optional(),
+      VONAGE_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.nexmo.com'),
+      /** D4, and the page: "will be sent from …". */
+      OTP_EMAIL_FROM: z.email({ error: 'wants an e-mail address' }).default('jmb_confirmation@jal.com'),
+      OTP_SMS_FROM: text('wants a number or sender id').default('0354600124'),
+      OTP_SMS_FROM_SOFTBANK: text('wants a number or sender id').default('22471'),
+      /** The host of the origin-bound line of an SMS (D5). */
+      OTP_ORIGIN_HOST: z
+        .string({ error: 'wants a host name' })
+        .regex(/^[a-z0-9.-]{1,40}$/, 'wants a host name of at most 40 characters')
+        .default('www.jal.co.jp'),
+      /** After that a provider's answer counts as lost. */
+      OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 30, 8),
+    })
+    .transform((v) => ({
+      sendgrid: { apiKey: v.SENDGRID_API_KEY, baseUrl: v.SENDGRID_BASE_URL, from: v.OTP_EMAIL_FROM },
+      vonage: {
+        applicationId: v.VONAGE_APPLICATION_ID,
+        privateKey: v.VONAGE_PRIVATE_KEY,
+        baseUrl: v.VONAGE_BASE_URL,
+        from: v.OTP_SMS_FROM,
+        fromSoftbank: v.OTP_SMS_FROM_SOFTBANK,
+      },
+      originHost: v.OTP_ORIGIN_HOST,
+      timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
+    })),
+
+  log: z
+    .object({
+      OTP_LOG_LEVEL: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+          error: 'wants trace, debug, info, warn, error or silent',
+        })
+        .default('info'),
+    })
+    .transform((v) => ({ level: v.OTP_LOG_LEVEL })),
+}
+
+type Sections = { [S in keyof typeof sections]: z.output<(typeof sections)[S]> }
+export type Config<S extends keyof Sections = keyof Sections> = Readonly<Pick<Sections, S>>
+/** The rules of the challenge, as {@link loadConfig} reads them. */
+export type Policy = Sections['policy']
+
+/** The configuration cannot be used; `message` names every mistake, a line each. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+/** Keys that `npm start` makes for one machine; production refuses them (Q3). */
+export const DEVELOPMENT_KEY_PREFIX = 'dev-'
+
+/**
+ * Reads and validates the named sections.
+ *
+ * @throws {ConfigError} naming all mistakes at once
+ */
+export function loadConfig<S extends keyof Sections>(names: readonly S[], env = process.env): Config<S> {
+  const mistakes = new Set<string>()
+  const config: Partial<Sections> = {}
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  for (const name of names) {
+    const result = sections[name].safeParse(given)
+    if (result.success) config[name] = Object.freeze(result.data) as never
+    else for (const issue of result.error.issues) mistakes.add(`${issue.path.join('.')}: ${issue.message}`)
+  }
+  if (production(env)) {
+    for (const name of ['OTP_MASTER_KEYS', 'OTP_CODEC_KEYS', 'OTP_API_KEYS', 'SENDGRID_API_KEY']) {
+      const parts = (given[name] ?? '').split(',')
+      if (parts.some((part) => part.trim().startsWith(DEVELOPMENT_KEY_PREFIX))) {
+        mistakes.add(`${name}: holds a development key (${DEVELOPMENT_KEY_PREFIX}…), which production refuses`)
+      }
+    }
+  }
+  if (mistakes.size > 0) {
+    throw new ConfigError(`The configuration cannot be used:\n${[...mistakes].map((line) => `  ${line}`).join('\n')}`)
+  }
+  return Object.freeze(config) as Config<S>
+}

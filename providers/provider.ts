@@ -1,0 +1,51 @@
+/**
+ * What a provider does: it takes one message and says what became of the request.
+ */
+
+/** One message, ready to be sent. Lives in memory only: it holds the code and a destination. */
+export interface Message {
+  /** Correlates the provider's records with ours; the challenge id, which is no personal data. */
+  readonly reference: string
+  /** E.164 with `+` for SMS, an address for e-mail. */
+  readonly to: string
+  /** A number or sender id for SMS, an address for e-mail. */
+  readonly from: string
+  readonly text: string
+  /** E-mail only. */
+  readonly subject?: string
+  readonly html?: string
+}
+
+export interface Provider {
+  readonly id: 'sendgrid' | 'vonage'
+  /**
+   * Hands one message to the provider.
+   *
+   * @returns the provider's message id
+   * @throws {SendError} and nothing else; it holds neither the request, nor the code, nor credentials
+   */
+  send(message: Message, signal?: AbortSignal): Promise<string>
+}
+
+/**
+ * Why a message was not accepted (D6).
+ *
+ * - `permanent`: the same request will never be accepted
+ * - `limited`: too many requests; try again after `retryAfterMs`
+ * - `temporary`: the provider's trouble, or the connection's; try again
+ *
+ * In `temporary` after a lost answer the message may have gone out all the same.
+ */
+export type SendErrorKind = 'permanent' | 'limited' | 'temporary'
+
+export class SendError extends Error {
+  override name = 'SendError'
+  readonly kind: SendErrorKind
+  readonly retryAfterMs: number | undefined
+
+  constructor(kind: SendErrorKind, message: string, retryAfterMs?: number) {
+    super(message)
+    this.kind = kind
+    this.retryAfterMs = retryAfterMs
+  }
+}

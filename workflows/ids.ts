@@ -1,0 +1,9 @@
+/**
+ * Workflow ids and task queues: names on the wire, permanent.
+ */
+
+/** The task queue of challenges; codes are never queued behind anything else (D8). */
+export const CHALLENGE_TASK_QUEUE = 'otp-challenge'
+
+/** C1: one open challenge per member, by the engine's own rule that an id has one open execution. */
+export const challengeWorkflowId = (memberId: string): string => `otp-challenge/${memberId}`
