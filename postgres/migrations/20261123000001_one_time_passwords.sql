@@ -78,7 +78,6 @@ create table challenges (
 create index challenges_by_destination on challenges (destination, admitted_at desc) where destination is not null;
 create index challenges_by_ip on challenges (ip_hash, admitted_at desc) where ip_hash is not null;
 create index challenges_by_sms_prefix on challenges (sms_prefix, admitted_at desc) where sms_prefix is not null;
-create index challenges_by_chain on challenges (chain_id, seq desc);
 create index challenges_open on challenges (admitted_at) where outcome is null;
 create index challenges_untold on challenges (closed_at) where outcome is not null and not told;
 

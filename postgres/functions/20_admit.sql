@@ -1,0 +1,158 @@
+-- C2 (a), C9, C13, C14: `admit`, before anything else of a start.
+--
+-- Takes the member's row lock, applies the limits, and gives the challenge the member's next sequence number. A refusal
+-- leaves everything as it was. Safe to repeat with the same idempotency key: it returns the challenge of the first time.
+--
+-- request: challengeId, memberId, memberVersion, purpose, caller, channel, destination, language, mobileCarrier,
+--          smsPrefix, ipHash (hex), continues, idempotencyKey, requestHash (hex)
+-- returns: {kind: 'admitted' | 'existing', challenge} | {kind: 'refused', reason, retryAfter?} | {kind: 'member_changed'}
+
+-- Whether `n` challenges stand since `window_seconds`: seconds until there is room again, or null. `stamps` are the
+-- admission times of those that stand, newest first; 0 is no limit.
+create or replace function room_in(stamps timestamptz[], n int, window_seconds int, at timestamptz) returns integer
+  language sql immutable
+as $$
+  select ceil(extract(epoch from stamps[n] + make_interval(secs => window_seconds) - at))::int
+  where n > 0 and stamps[n] > at - make_interval(secs => window_seconds)
+$$;
+
+create or replace function admit(request jsonb, policy jsonb) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  member text := request->>'memberId';
+  dest text := request->>'destination';
+  key text := request->>'idempotencyKey';
+  per_10_minutes int := (policy->>'limitPer10Minutes')::int;
+  per_24_hours int := (policy->>'limitPer24Hours')::int;
+  ip_per_10_minutes int := (policy->>'ipLimitPer10Minutes')::int;
+  ip_per_24_hours int := (policy->>'ipLimitPer24Hours')::int;
+  per_prefix int := (policy->>'smsLimitPerPrefixPerHour')::int;
+  cooldown interval := make_interval(secs => (policy->>'cooldownSeconds')::float8);
+  head challenge_heads;
+  at timestamptz;
+  known idempotency_keys;
+  c challenges;
+  stamps timestamptz[];
+  wait int;
+begin
+  if key is not null then
+    perform pg_advisory_xact_lock(hashtextextended((request->>'caller') || ' ' || key, 13));
+  end if;
+  head := lock_head(member);
+  at := challenge_now();
+
+  if key is not null then
+    select * into known from idempotency_keys k where k.caller = request->>'caller' and k.key = admit.key;
+    if found then
+      if known.request_hash <> decode(request->>'requestHash', 'hex') then
+        return jsonb_build_object('kind', 'refused', 'reason', 'idempotency_key_reused');
+      end if;
+      select * into c from challenges where challenge_id = known.challenge_id;
+      if c.outcome is not null or challenge_stands(c, at, policy) then
+        return jsonb_build_object('kind', 'existing', 'challenge', challenge_view(c));
+      end if;
+      -- It was void: this request is admitted anew, under the same key.
+    end if;
+  end if;
+
+  perform from members m
+  where m.member_id = member and m.status = 'active' and m.version = (request->>'memberVersion')::bigint;
+  if not found then
+    return jsonb_build_object('kind', 'member_changed');
+  end if;
+
+  if head.locked_until > at then
+    return jsonb_strip_nulls(jsonb_build_object('kind', 'refused', 'reason', 'locked', 'retryAfter',
+      case when head.locked_until < 'infinity' then ceil(extract(epoch from head.locked_until - at))::int end));
+  end if;
+
+  c := null;
+  if request->>'continues' is not null then
+    select n.* into c from challenges o join challenges n on n.member_id = o.member_id and n.chain_id = o.chain_id
+    where o.challenge_id = (request->>'continues')::uuid and o.member_id = member and n.seq is not null
+    order by n.seq desc limit 1;
+    if c.challenge_id is null or c.outcome in ('verified', 'cancelled', 'refused') then
+      return jsonb_build_object('kind', 'refused', 'reason', 'challenge_closed', 'outcome', c.outcome);
+    end if;
+  end if;
+
+  -- C9. Each limit of n a window: the n-th newest that stands must be older than the window.
+  if per_10_minutes > 0 or per_24_hours > 0 then
+    perform pg_advisory_xact_lock(hashtextextended(dest, 9));
+    stamps := array(
+      select o.admitted_at from challenges o
+      where o.member_id = member and o.seq is not null and challenge_stands(o, at, policy)
+      order by o.seq desc limit greatest(per_10_minutes, per_24_hours));
+    wait := greatest(room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
+    stamps := array(
+      select o.admitted_at from challenges o
+      where o.destination = dest and challenge_stands(o, at, policy)
+      order by o.admitted_at desc limit greatest(per_10_minutes, per_24_hours));
+    wait := greatest(wait, room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
+  end if;
+  -- The cooldown of a member and destination ends when a challenge of the member is verified.
+  select greatest(wait, ceil(extract(epoch from max(o.admitted_at) + cooldown - at))::int) into wait
+  from challenges o
+  where o.destination = dest and o.admitted_at > at - cooldown and o.member_id = member
+    and challenge_stands(o, at, policy) and o.outcome is distinct from 'verified'
+    and not exists (select from challenges v
+      where v.member_id = member and v.outcome = 'verified' and v.closed_at >= o.admitted_at);
+  if request->>'ipHash' is not null and (ip_per_10_minutes > 0 or ip_per_24_hours > 0) then
+    stamps := array(
+      select o.admitted_at from challenges o
+      where o.ip_hash = decode(request->>'ipHash', 'hex') and challenge_stands(o, at, policy)
+      order by o.admitted_at desc limit greatest(ip_per_10_minutes, ip_per_24_hours));
+    wait := greatest(wait, room_in(stamps, ip_per_10_minutes, 600, at), room_in(stamps, ip_per_24_hours, 86400, at));
+  end if;
+  if request->>'smsPrefix' is not null and per_prefix > 0 then
+    stamps := array(
+      select o.admitted_at from challenges o
+      where o.sms_prefix = request->>'smsPrefix' and challenge_stands(o, at, policy)
+      order by o.admitted_at desc limit per_prefix);
+    wait := greatest(wait, room_in(stamps, per_prefix, 3600, at));
+  end if;
+  if wait > 0 then
+    return jsonb_build_object('kind', 'refused', 'reason', 'too_many_challenges', 'retryAfter', wait);
+  end if;
+
+  update challenge_heads h set last_seq = h.last_seq + 1 where h.member_id = member returning * into head;
+  insert into challenges (
+    challenge_id, member_id, seq, purpose, caller, chain_id, continues, channel, destination, language,
+    mobile_carrier, sms_prefix, ip_hash, admitted_at)
+  values (
+    (request->>'challengeId')::uuid, member, head.last_seq, request->>'purpose', request->>'caller',
+    coalesce(c.chain_id, (request->>'challengeId')::uuid), c.challenge_id, request->>'channel', dest,
+    request->>'language', request->>'mobileCarrier', request->>'smsPrefix', decode(request->>'ipHash', 'hex'), at)
+  on conflict (challenge_id) do nothing
+  returning * into c;
+  if not found then
+    raise exception 'challenge id used' using errcode = 'unique_violation';
+  end if;
+  if key is not null then
+    insert into idempotency_keys as k (caller, key, request_hash, challenge_id, created_at)
+    values (request->>'caller', key, decode(request->>'requestHash', 'hex'), c.challenge_id, at)
+    on conflict (caller, key) do update set challenge_id = excluded.challenge_id, created_at = excluded.created_at;
+  end if;
+  return jsonb_build_object('kind', 'admitted', 'challenge', challenge_view(c));
+end
+$$;
+
+-- C2 (b): a starter that finds a newer challenge admitted gives way; its challenge ends `superseded`, having sent
+-- nothing. Returns the challenge as it stands.
+create or replace function give_way(challenge uuid, policy jsonb) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  c challenges;
+  at timestamptz;
+begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
+  at := challenge_now();
+  select * into c from challenges where challenge_id = challenge;
+  if c.outcome is null and newer_challenge_stands(c, at, policy) then
+    c := conclude(c, 'superseded', null, null, true, at);
+  end if;
+  return challenge_view(c);
+end
+$$;

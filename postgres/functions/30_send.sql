@@ -1,0 +1,101 @@
+-- C2 (c), C4: `open` and `stampSend`, the workflow's first statement and the last before each request to a provider.
+--
+-- Opens the challenge on its first call: it becomes the member's newest, every older one is superseded, and it gets the
+-- nonce that its code is derived from. Every call, also of a retry, says whether a send may begin now: only while the
+-- challenge is the newest and open, and with enough life left. The first one starts the ten minutes; none lengthens
+-- them. Safe to repeat by the same run; another run with the same challenge id is refused.
+--
+-- returns: {kind: 'send', …} | {kind: 'closed', challenge} | {kind: 'unadmitted'} | {kind: 'id_used'}
+create or replace function open_and_stamp(
+  challenge uuid, member text, run text, new_key_id text, new_nonce bytea, policy jsonb
+) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  at timestamptz;
+  c challenges;
+  older challenges;
+begin
+  perform lock_head(member);
+  at := challenge_now();
+  select * into c from challenges where challenge_id = challenge;
+  if not found then
+    return jsonb_build_object('kind', 'unadmitted');
+  elsif c.member_id <> member or (c.run_id is not null and c.run_id <> run) or c.seq is null then
+    return jsonb_build_object('kind', 'id_used');
+  end if;
+
+  if c.outcome is null and c.send_began_at is null then
+    if newer_challenge_stands(c, at, policy) then
+      c := conclude(c, 'superseded', null, null, true, at);
+    else
+      for older in select * from challenges o where o.member_id = member and o.seq < c.seq and o.outcome is null loop
+        perform conclude(older, 'superseded', null, null, true, at);
+      end loop;
+      update challenges
+      set run_id = run, key_id = new_key_id, nonce = new_nonce, send_began_at = at,
+          expires_at = at + make_interval(secs => (policy->>'ttlSeconds')::float8)
+      where challenge_id = challenge
+      returning * into c;
+      update challenge_heads set newest_challenge_id = challenge where member_id = member;
+    end if;
+  elsif c.outcome is null and c.expires_at < at + make_interval(secs => (policy->>'minLifeSeconds')::float8) then
+    c := conclude(c, 'undeliverable', 'too_late', 'contact_center', true, at);
+  end if;
+
+  if c.outcome is not null then
+    update challenges set told = true where challenge_id = challenge and not told;
+    return jsonb_build_object('kind', 'closed', 'challenge', challenge_view(c));
+  end if;
+  return jsonb_build_object(
+    'kind', 'send', 'challenge', challenge_view(c), 'language', c.language, 'mobileCarrier', c.mobile_carrier,
+    'keyId', c.key_id, 'nonce', encode(c.nonce, 'hex'),
+    'alreadySent', c.sent_at is not null,
+    'remainingMs', floor(extract(epoch from c.expires_at - at) * 1000));
+end
+$$;
+
+-- A provider accepted the message. The first acceptance stands. Returns whether this was it, and what remains.
+create or replace function record_sent(challenge uuid, by_provider text, message_id text) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  c challenges;
+  at timestamptz := challenge_now();
+begin
+  update challenges
+  set sent_at = at, provider = by_provider, provider_message_id = message_id
+  where challenge_id = challenge and sent_at is null
+  returning * into c;
+  if found then
+    perform notify_challenge(c);
+  else
+    select * into c from challenges where challenge_id = challenge;
+  end if;
+  return jsonb_build_object('challenge', challenge_view(c),
+    'remainingMs', floor(extract(epoch from c.expires_at - at) * 1000));
+end
+$$;
+
+-- A start by the Web UI, the CLI or a plain client that was refused in the workflow: the outcome stands all the same,
+-- and weighs on nothing. Idempotent.
+create or replace function record_refusal(
+  challenge uuid, member text, for_purpose text, run text, new_outcome text, why text, what_to_do text
+) returns void
+  language plpgsql volatile
+as $$
+declare
+  c challenges;
+  at timestamptz;
+begin
+  perform lock_head(member);
+  at := challenge_now();
+  insert into challenges (challenge_id, member_id, purpose, caller, chain_id, run_id, admitted_at)
+  values (challenge, member, for_purpose, 'temporal', challenge, run, at)
+  on conflict (challenge_id) do nothing
+  returning * into c;
+  if found then
+    perform conclude(c, new_outcome, why, what_to_do, true, at);
+  end if;
+end
+$$;

@@ -1,0 +1,96 @@
+-- C11: one statement closes a challenge and returns the outcome that stands.
+--
+-- `expired` closes only what is past its time by the judging clock, and says else how long is left. `cancelled` becomes
+-- `superseded` where a newer challenge stands. Returns null for an unknown challenge, else {challenge, remainingMs?}.
+create or replace function close_challenge(
+  challenge uuid, as_outcome text, why text, what_to_do text, policy jsonb, from_workflow boolean
+) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  c challenges;
+  at timestamptz;
+begin
+  select * into c from challenges where challenge_id = challenge;
+  if not found then
+    return null;
+  end if;
+  perform lock_head(c.member_id);
+  at := challenge_now();
+  select * into c from challenges where challenge_id = challenge;
+  if c.outcome is null and as_outcome = 'expired' and at < c.expires_at then
+    return jsonb_build_object('challenge', challenge_view(c),
+      'remainingMs', ceil(extract(epoch from c.expires_at - at) * 1000));
+  end if;
+  if c.outcome is null then
+    if as_outcome = 'cancelled' and newer_challenge_stands(c, at, policy) then
+      c := conclude(c, 'superseded', null, null, from_workflow, at);
+    else
+      c := conclude(c, as_outcome, why, what_to_do, from_workflow, at);
+    end if;
+  elsif from_workflow and not c.told then
+    update challenges set told = true where challenge_id = challenge;
+  end if;
+  return jsonb_build_object('challenge', challenge_view(c));
+end
+$$;
+
+-- M1: the member left or was erased. Runs in the consumer's own transaction, after the members were written.
+create or replace function close_withdrawn(member_ids text[]) returns void
+  language plpgsql volatile
+as $$
+declare
+  member text;
+  c challenges;
+begin
+  foreach member in array (select array_agg(distinct m order by m) from unnest(member_ids) m) loop
+    perform lock_head(member);
+    for c in select * from challenges o where o.member_id = member and o.outcome is null loop
+      perform conclude(c, 'cancelled', 'member_withdrawn', null, false, challenge_now());
+    end loop;
+    update challenges o set destination = null, sms_prefix = null
+    where o.member_id = member and o.destination is not null
+      and exists (select from members m where m.member_id = member and m.status = 'erased');
+  end loop;
+end
+$$;
+
+-- C11, the sweep: closes what is past its time. An admission that no start followed ends as cancelled.
+create or replace function close_overdue(policy jsonb, most int) returns integer
+  language plpgsql volatile
+as $$
+declare
+  candidate record;
+  c challenges;
+  at timestamptz;
+  closed int := 0;
+begin
+  for candidate in
+    select o.challenge_id, o.member_id from challenges o
+    where o.outcome is null
+      and coalesce(o.expires_at, o.admitted_at + make_interval(secs => (policy->>'ttlSeconds')::float8)) <= challenge_now()
+    order by o.member_id, o.seq limit most
+  loop
+    perform lock_head(candidate.member_id);
+    at := challenge_now();
+    select * into c from challenges where challenge_id = candidate.challenge_id;
+    if c.outcome is null and c.expires_at <= at then
+      perform conclude(c, 'expired', null, null, false, at);
+      closed := closed + 1;
+    elsif c.outcome is null and c.send_began_at is null then
+      perform conclude(c, 'cancelled', 'start_abandoned', null, false, at);
+      closed := closed + 1;
+    end if;
+  end loop;
+  return closed;
+end
+$$;
+
+-- C9, C13: what is kept for a day is forgotten after it.
+create or replace function forget_after_a_day() returns void
+  language sql volatile
+as $$
+  update challenges set ip_hash = null
+  where ip_hash is not null and admitted_at < challenge_now() - interval '24 hours';
+  delete from idempotency_keys where created_at < challenge_now() - interval '24 hours';
+$$;
