@@ -1,0 +1,91 @@
+/**
+ * The guard: a small process that outlives the one that started it by just as long as it takes to end everything that
+ * one had started, even when it was killed with SIGKILL.
+ *
+ * Told over its stdin, a JSON message a line: `{"protect": pid, "signal": "SIGTERM"}` (the leader of a process group,
+ * and how to end it gently) and `{"release": pid}`. At the end of its stdin it ends what it protects, gently at first,
+ * removes the folder it was given and goes.
+ *
+ * It also holds the name of what runs, a socket: a second start finds it taken, and `npm run reset` can ask for a stop
+ * through it. It says `held` on stdout once it has the name, `taken` if it cannot have it, and `stop` when asked to.
+ */
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import type { Server } from 'node:net'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { setTimeout as wait } from 'node:timers/promises'
+import { isAlive } from './stack/program.ts'
+
+/** How long a protected process may take to end by itself. */
+const GENTLE_MS = 8_000
+
+const { values } = parseArgs({ options: { socket: { type: 'string' }, remove: { type: 'string' } } })
+const groups = new Map<number, NodeJS.Signals>()
+
+// A terminal's Ctrl-C, or the end of its session, is for the process that is guarded.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+process.stdout.on('error', () => {})
+
+const name = values.socket === undefined ? undefined : await hold(values.socket)
+console.log('held')
+for await (const line of createInterface({ input: process.stdin })) heed(line)
+await endAll()
+if (values.remove !== undefined) await rm(values.remove, { recursive: true, force: true, maxRetries: 3 })
+name?.close()
+process.exit()
+
+function heed(line: string) {
+  const order = JSON.parse(line) as { protect: number; signal: NodeJS.Signals } | { release: number }
+  if ('protect' in order) groups.set(order.protect, order.signal)
+  else groups.delete(order.release)
+}
+
+async function hold(socket: string): Promise<Server> {
+  const server = createServer((client) => {
+    client.on('error', () => {})
+    client.on('data', () => console.log('stop'))
+  })
+  const listening = once(server.listen(socket), 'listening')
+  try {
+    await listening
+  } catch {
+    if (await answers(socket)) {
+      console.log('taken')
+      process.exit()
+    }
+    // Left behind by a guard that was killed itself.
+    await rm(socket, { force: true })
+    await once(server.listen(socket), 'listening')
+  }
+  return server
+}
+
+async function answers(socket: string): Promise<boolean> {
+  const client = createConnection(socket)
+  try {
+    await once(client, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    client.destroy()
+  }
+}
+
+async function endAll() {
+  for (const [pid, signal] of groups) send(pid, signal)
+  const deadline = Date.now() + GENTLE_MS
+  while (Date.now() < deadline && (await Promise.all([...groups.keys()].map(isAlive))).includes(true)) await wait(50)
+  for (const pid of groups.keys()) send(pid, 'SIGKILL')
+}
+
+/** Signals the whole group. */
+function send(pid: number, signal: NodeJS.Signals) {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // It is gone already.
+  }
+}

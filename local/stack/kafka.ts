@@ -1,0 +1,197 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { Kafka, logLevel } from 'kafkajs'
+import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS, OTP_EVENTS } from '../../kafka/topics.ts'
+import { PartUnavailable } from './errors.ts'
+import type { Part, PartOptions } from './part.ts'
+import { freePort } from './ports.ts'
+import { cacheFolder, startProgram, whenReady } from './program.ts'
+
+const VERSION = '4.1.1'
+const JAVA = 17
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>local</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>${VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+`
+/** Kafka's own default for a record batch. */
+const MESSAGE_BYTES = 1_048_588
+/** M3: a member event at that limit still fits, with the headers that say why it was refused. */
+const DEAD_LETTER_BYTES = MESSAGE_BYTES + 65_536
+
+/**
+ * Starts Apache Kafka (KRaft, one node) with its data in `folder`, and creates our topics where they are missing.
+ *
+ * @returns with `broker`, `host:port`
+ */
+export async function startKafka(options: PartOptions): Promise<Part & { readonly broker: string }> {
+  const { folder, port, guard, env, report } = options
+  const logFile = join(folder, 'kafka.log')
+  const properties = join(folder, 'server.properties')
+  await mkdir(folder, { recursive: true })
+  const java = await findJava(env)
+  const classPath = join(await findJars(env, report), '*')
+  await writeFile(properties, serverProperties(folder, port, await freePort()))
+  await format({ folder, properties, java, classPath, env, report })
+  const program = await startProgram({
+    name: 'Kafka',
+    command: java,
+    args: ['-Xmx512m', '-cp', classPath, 'kafka.Kafka', properties],
+    env,
+    logFile,
+    pidFile: join(folder, 'pid'),
+    guard,
+  })
+  const broker = `127.0.0.1:${port}`
+  await whenReady(program, 'Kafka', logFile, () => createTopics(broker))
+  return { ...program, broker }
+}
+
+function serverProperties(folder: string, port: number, controllerPort: number) {
+  return `
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:${controllerPort}
+log.dirs=${join(folder, 'data').replaceAll('\\', '/')}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+message.max.bytes=${MESSAGE_BYTES}
+replica.fetch.max.bytes=${DEAD_LETTER_BYTES}
+`
+}
+
+async function format(options: {
+  folder: string
+  properties: string
+  java: string
+  classPath: string
+  env: NodeJS.ProcessEnv
+  report: (line: string) => void
+}) {
+  const { folder, properties, java, classPath, env, report } = options
+  if (existsSync(join(folder, 'data', 'meta.properties'))) return
+  report('formatting its data folder')
+  await promisify(execFile)(
+    java,
+    // A cluster id is 16 bytes in base64url.
+    ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', properties],
+    { env },
+  )
+}
+
+/** Creates what is missing; resolves once the broker takes part, so it tells of readiness too. */
+async function createTopics(broker: string) {
+  const kafka = new Kafka({ clientId: 'local', brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 0 } })
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const existing = new Set(await admin.listTopics())
+    const topics = [
+      // Events of the local members stay for as long as the data folder.
+      { topic: MEMBER_EVENTS, numPartitions: 6, configEntries: [{ name: 'retention.ms', value: '-1' }] },
+      {
+        topic: MEMBER_EVENTS_DEAD_LETTERS,
+        numPartitions: 1,
+        configEntries: [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES) }],
+      },
+      { topic: OTP_EVENTS, numPartitions: 6 },
+    ].filter(({ topic }) => !existing.has(topic))
+    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function findJava(env: NodeJS.ProcessEnv): Promise<string> {
+  const candidates = [...(env['JAVA_HOME'] ? [join(env['JAVA_HOME'], 'bin', 'java')] : []), 'java']
+  const found: string[] = []
+  for (const java of candidates) {
+    const version = await javaVersion(java, env)
+    if (version !== undefined && version >= JAVA) return java
+    found.push(version === undefined ? `${java}: not there` : `${java}: Java ${version}`)
+  }
+  throw new PartUnavailable(
+    `Kafka needs Java ${JAVA} or newer; what was tried: ${found.join('; ')}. ` +
+      'Install it (Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk), ' +
+      'or set KAFKA_BROKERS to a Kafka that runs already.',
+  )
+}
+
+async function javaVersion(java: string, env: NodeJS.ProcessEnv): Promise<number | undefined> {
+  try {
+    const { stderr } = await promisify(execFile)(java, ['-version'], { env })
+    const version = /version "(?:1\.)?(\d+)/.exec(stderr)?.[1]
+    return version === undefined ? undefined : Number(version)
+  } catch {
+    return undefined
+  }
+}
+
+/** The folder of Kafka's jars; Maven fetches them once. */
+async function findJars(env: NodeJS.ProcessEnv, report: (line: string) => void): Promise<string> {
+  const jars = join(cacheFolder(env), `kafka-${VERSION}`)
+  if (existsSync(jars)) return jars
+  report(`fetching Kafka ${VERSION} with Maven (about 45 MB, once)`)
+  await mkdir(cacheFolder(env), { recursive: true })
+  const draft = await mkdtemp(join(cacheFolder(env), 'kafka-draft-'))
+  try {
+    await writeFile(join(draft, 'pom.xml'), POM)
+    await copyDependencies(draft, env, report)
+    // Another start may have been first: its jars are as good.
+    await rename(join(draft, 'jars'), jars).catch((error: unknown) => {
+      if (!existsSync(jars)) throw error
+    })
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+  return jars
+}
+
+async function copyDependencies(folder: string, env: NodeJS.ProcessEnv, report: (line: string) => void) {
+  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies'
+  const options = ['-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${join(folder, 'jars')}`]
+  const maven = spawn('mvn', options, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const problems: string[] = []
+  createInterface({ input: maven.stdout }).on('line', (line) => {
+    if (line.startsWith('[ERROR]')) problems.push(line)
+    const file = /(?:Downloaded from|Copying) \S*?([^/\s]+\.jar)/.exec(line)?.[1]
+    if (file) report(`fetching Kafka ${VERSION} with Maven: ${file}`)
+  })
+  const problem = await once(maven, 'close').then(
+    ([code]) => (code === 0 ? undefined : (problems[0] ?? `exit code ${String(code)}`)),
+    () => 'there is no program named mvn',
+  )
+  if (problem !== undefined) {
+    throw new PartUnavailable(
+      `Kafka ${VERSION} could not be fetched with Maven: ${problem}. ` +
+        'Install Maven (Debian: apt-get install maven; macOS: brew install maven) and see that it reaches a repository ' +
+        '(~/.m2/settings.xml), or set KAFKA_BROKERS to a Kafka that runs already.',
+    )
+  }
+}

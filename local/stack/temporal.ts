@@ -1,0 +1,134 @@
+import { Connection } from '@temporalio/client'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { PartUnavailable } from './errors.ts'
+import type { Part, PartOptions } from './part.ts'
+import { cacheFolder, startProgram, whenReady } from './program.ts'
+
+const CLI_VERSION = '1.5.1'
+const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
+const SEARCH_ATTRIBUTES = ['MemberId', 'Purpose', 'Channel', 'Outcome']
+
+export interface TemporalOptions extends PartOptions {
+  /** The Web UI's port; without it there is none. */
+  readonly uiPort?: number
+  /** The codec server that the Web UI asks to decrypt payloads. */
+  readonly codecServer?: string
+  /** Namespaces beside `default`. */
+  readonly namespaces?: readonly string[]
+}
+
+/**
+ * Starts Temporal's development server with its data in `folder`.
+ *
+ * @returns with `address`, `host:port` of its frontend
+ */
+export async function startTemporal(options: TemporalOptions): Promise<Part & { readonly address: string }> {
+  const { folder, port, guard, env, report, namespaces = [] } = options
+  const logFile = join(folder, 'temporal.log')
+  await mkdir(folder, { recursive: true })
+  const command = await findCli(env, report)
+  const program = await startProgram({
+    name: 'Temporal',
+    command,
+    args: serverArguments(options),
+    env,
+    logFile,
+    pidFile: join(folder, 'pid'),
+    guard,
+  })
+  const address = `127.0.0.1:${port}`
+  await whenReady(program, 'Temporal', logFile, () => check(address, namespaces))
+  return { ...program, address }
+}
+
+function serverArguments({ folder, port, uiPort, codecServer, namespaces = [] }: TemporalOptions) {
+  return [
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
+    ...['--db-filename', join(folder, 'temporal.db')],
+    // Twice the work of the defaults, and it still survives kill -9 of every process.
+    ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
+    // At the default of 20 a second, task starts of a busy server wait for each other in steps of 50 ms.
+    ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
+    ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
+    ...namespaces.flatMap((name) => ['--namespace', name]),
+    ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
+    ...(codecServer === undefined ? [] : ['--ui-codec-endpoint', codecServer]),
+  ]
+}
+
+async function check(address: string, namespaces: readonly string[]) {
+  const connection = await Connection.connect({ address, connectTimeout: '2s' })
+  try {
+    for (const namespace of ['default', ...namespaces.slice(-1)]) {
+      await connection.workflowService.describeNamespace({ namespace })
+    }
+  } finally {
+    await connection.close()
+  }
+}
+
+async function findCli(env: NodeJS.ProcessEnv, report: (line: string) => void): Promise<string> {
+  const cache = join(cacheFolder(env), `temporal-${CLI_VERSION}`)
+  const goPath = env['GOPATH']?.split(delimiter)[0] || join(homedir(), 'go')
+  for (const candidate of ['temporal', join(cache, 'temporal'), join(goPath, 'bin', 'temporal')]) {
+    if (await runs(candidate, env)) return candidate
+  }
+  await mkdir(cache, { recursive: true })
+  report("fetching Temporal's program")
+  const downloadProblem = await download(cache).then(() => undefined, String)
+  if (downloadProblem === undefined) return join(cache, 'temporal')
+  report("building Temporal's program with Go (some minutes, once)")
+  const buildProblem = await build(cache, env, report).then(() => undefined, String)
+  if (buildProblem === undefined) return join(cache, 'temporal')
+  throw new PartUnavailable(
+    [
+      'Temporal cannot be had on this machine. What was tried:',
+      '  a program named temporal on the PATH: there is none',
+      `  its download, as Temporal's SDK does it: ${downloadProblem}`,
+      `  go install ${GO_PACKAGE}: ${buildProblem}`,
+      'Install the Temporal CLI (https://docs.temporal.io/cli) or Go 1.24 or newer (https://go.dev/dl), ' +
+        'or set TEMPORAL_ADDRESS to a server that runs already.',
+    ].join('\n'),
+  )
+}
+
+async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+  return promisify(execFile)(command, ['--version'], { env }).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The SDK knows where the program for this machine is; it downloads it by starting a server. */
+async function download(cache: string) {
+  const { TestWorkflowEnvironment } = await import('@temporalio/testing')
+  const environment = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'cached-download', downloadDir: cache } },
+  })
+  await environment.teardown()
+  const [file] = (await readdir(cache)).filter((name) => name.startsWith('temporal-'))
+  if (file === undefined) throw new Error(`nothing was found in ${cache} after it`)
+  await rename(join(cache, file), join(cache, 'temporal'))
+}
+
+async function build(cache: string, env: NodeJS.ProcessEnv, report: (line: string) => void) {
+  const go = spawn('go', ['install', '-v', GO_PACKAGE], {
+    env: { ...env, GOBIN: cache, CGO_ENABLED: '0' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let last = ''
+  let packages = 0
+  createInterface({ input: go.stderr }).on('line', (line) => {
+    last = line
+    packages += 1
+    report(`building Temporal's program with Go: ${packages} packages, ${line}`)
+  })
+  const [code] = (await once(go, 'close')) as [number | null]
+  if (code !== 0) throw new Error(last || `exit code ${code}`)
+}

@@ -1,0 +1,27 @@
+import postgres from 'postgres'
+
+export interface ConnectOptions {
+  /** Connections at most; opened when needed. Default 10. */
+  readonly poolSize?: number
+  /** `application_name`, as operators see it in `pg_stat_activity`. */
+  readonly name: string
+}
+
+/**
+ * Opens a pool to Postgres; connects at the first query. Close it with `sql.end()`.
+ *
+ * `bigint` columns arrive as numbers: our counters and ids stay far below 2⁵³. A statement that runs for 10 s is
+ * ended by the server, so that a caller gets an error rather than a hanging request (I8).
+ */
+export const connect = (url: string, { poolSize = 10, name }: ConnectOptions) =>
+  postgres(url, {
+    max: poolSize,
+    connect_timeout: 5,
+    prepare: true,
+    onnotice: () => {},
+    connection: { application_name: name, statement_timeout: 10_000, TimeZone: 'UTC' },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  })
+
+/** A pool of connections, as {@link connect} makes it. */
+export type Sql = ReturnType<typeof connect>

@@ -1,0 +1,68 @@
+import { resolveBinary } from 'dbmate'
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ConfigError, loadConfig } from '../config.ts'
+import { connect } from './connect.ts'
+import type { Sql } from './connect.ts'
+
+const MIGRATIONS = join(import.meta.dirname, 'migrations')
+const FUNCTIONS = join(import.meta.dirname, 'functions')
+/** Any number that nothing else in this database locks. */
+const MIGRATION_LOCK = 7_019_604_205
+
+/**
+ * Brings the database at `url` to the current schema: the numbered migrations that it lacks, then every file of SQL
+ * functions (all `create or replace`, applied together or not at all). May be repeated, and run from several
+ * processes at once: the later ones wait, and find nothing left to do.
+ *
+ * @throws when a migration fails; the message holds what Postgres said about it
+ */
+export async function migrate(url: string): Promise<void> {
+  const sql = connect(url, { poolSize: 1, name: 'migrate' })
+  try {
+    await sql`set statement_timeout = 0`
+    await sql`select pg_advisory_lock(${MIGRATION_LOCK}::bigint)`
+    await applyMigrations(url)
+    await applyFunctions(sql)
+  } finally {
+    await sql.end()
+  }
+}
+
+async function applyMigrations(url: string) {
+  const target = new URL(url)
+  // dbmate's driver insists on TLS unless told otherwise, ours on none: what the URL leaves open is ours to say.
+  if (!target.searchParams.has('sslmode')) target.searchParams.set('sslmode', 'disable')
+  try {
+    await promisify(execFile)(
+      resolveBinary(),
+      ['--migrations-dir', MIGRATIONS, '--no-dump-schema', '--env-file', '', 'migrate'],
+      // In the environment rather than the arguments, where every user of the machine could read the password.
+      { env: { DATABASE_URL: target.href } },
+    )
+  } catch (error) {
+    const { stderr } = error as { stderr?: string }
+    throw new Error(`The database could not be migrated: ${stderr?.trim() || 'dbmate did not run'}`)
+  }
+}
+
+async function applyFunctions(sql: Sql) {
+  const files = (await readdir(FUNCTIONS)).filter((file) => file.endsWith('.sql')).sort()
+  const sources = await Promise.all(files.map((file) => readFile(join(FUNCTIONS, file), 'utf8')))
+  await sql.begin(async (transaction) => {
+    // A function may call one of a later file.
+    await transaction`set local check_function_bodies = off`
+    for (const source of sources) await transaction.unsafe(source)
+  })
+}
+
+if (import.meta.main) {
+  try {
+    await migrate(loadConfig(['postgres']).postgres.url)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = error instanceof ConfigError ? 2 : 1
+  }
+}

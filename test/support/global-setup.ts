@@ -1,0 +1,70 @@
+/**
+ * The parts that the tests run on, started once for a run: real Postgres, Temporal and Kafka, on free ports and in a
+ * folder of their own, so that several runs and `npm start` do not meet.
+ */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { openGuard } from '../../local/stack/guarded.ts'
+import { startKafka } from '../../local/stack/kafka.ts'
+import type { PartOptions } from '../../local/stack/part.ts'
+import { freePort } from '../../local/stack/ports.ts'
+import { startPostgres } from '../../local/stack/postgres.ts'
+import { startTemporal } from '../../local/stack/temporal.ts'
+import { prepareTemplate } from './database.ts'
+
+/** As many as test files may claim in one run; each costs the server's start some milliseconds. */
+const NAMESPACES = Array.from({ length: 60 }, (_, index) => `test-${index + 1}`)
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgresUrl: string
+    temporalAddress: string
+    kafkaBroker: string
+    stackFolder: string
+    namespaces: number
+  }
+}
+
+export default async function setup(project: TestProject) {
+  const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
+  const guard = await openGuard({ remove: folder })
+  try {
+    await startParts(project, folder, (name, port) => ({
+      folder: join(folder, name),
+      port,
+      guard,
+      env: process.env,
+      report: (line) => console.log(`${name}: ${line}`),
+    }))
+  } catch (error) {
+    await guard.close()
+    throw error
+  }
+  // Nothing in the folder is needed again, so the guard may end all parts at once.
+  return () => guard.close()
+}
+
+async function startParts(
+  project: TestProject,
+  folder: string,
+  options: (name: string, port: number) => PartOptions,
+) {
+  const began = performance.now()
+  const [postgresPort, temporalPort, kafkaPort] = await Promise.all([freePort(), freePort(), freePort()])
+  const [postgres, temporal, kafka] = await Promise.all([
+    startPostgres({ ...options('postgres', postgresPort), disposable: true }).then(async (part) => {
+      await prepareTemplate(part.url)
+      return part
+    }),
+    startTemporal({ ...options('temporal', temporalPort), namespaces: NAMESPACES }),
+    startKafka(options('kafka', kafkaPort)),
+  ])
+  project.provide('postgresUrl', postgres.url)
+  project.provide('temporalAddress', temporal.address)
+  project.provide('kafkaBroker', kafka.broker)
+  project.provide('stackFolder', folder)
+  project.provide('namespaces', NAMESPACES.length)
+  console.log(`Postgres, Temporal and Kafka are up (${((performance.now() - began) / 1000).toFixed(1)} s)`)
+}
