@@ -1,0 +1,93 @@
+-- M1, M2: applies member events of one partition, at most one for each member, in a single statement. A version of
+-- null is a tombstone. The result is that of applying them one by one, whatever was applied before and however often:
+--
+--   an event      applies when its version is higher than the one that stands; but never below the erasing tombstone
+--                 that stands (same partition, lower offset), so that a late redelivery brings nobody back
+--   a tombstone   applies when what stands does not come from the same or a later place in its partition; the member id,
+--                 the last version, the partition and the offset are all that it leaves
+--
+-- Rows are locked in the order of member ids, then the heads of the members that are gone (`close_withdrawn`), so that
+-- two batches never wait for each other in a circle. Returns how many events changed a row.
+create or replace function apply_member_events(
+  partition integer,
+  member_ids text[],
+  offsets bigint[],
+  versions bigint[],
+  statuses text[],
+  emails text[],
+  phones text[],
+  phone_countries text[],
+  mobile_carriers text[],
+  birth_dates text[],
+  family_cards boolean[],
+  countries text[],
+  languages text[],
+  notification_preferences text[],
+  event_times text[]
+) returns integer
+  language plpgsql
+  as $$
+declare
+  applied integer;
+  gone text[];
+begin
+  with written as (
+    insert into members as stands (
+      member_id, version, status, email, phone, phone_country, mobile_carrier, birth_date, family_card, country,
+      language, notification_preference, notification_preference_since, event_time, kafka_partition, kafka_offset
+    )
+    select
+      e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, e.mobile_carrier,
+      e.birth_date::date, e.family_card, e.country, e.language, e.notification_preference,
+      -- A source whose clock is ahead must not outrank the member's own later choice (M2).
+      least(e.event_time::timestamptz, challenge_now()), e.event_time::timestamptz, apply_member_events.partition,
+      e.kafka_offset
+    from unnest(
+      member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates,
+      family_cards, countries, languages, notification_preferences, event_times
+    ) as e (
+      member_id, kafka_offset, version, status, email, phone, phone_country, mobile_carrier, birth_date,
+      family_card, country, language, notification_preference, event_time
+    )
+    order by e.member_id
+    on conflict (member_id) do update set
+      version = greatest(stands.version, excluded.version),
+      status = excluded.status,
+      email = excluded.email,
+      phone = excluded.phone,
+      phone_country = excluded.phone_country,
+      mobile_carrier = excluded.mobile_carrier,
+      birth_date = excluded.birth_date,
+      family_card = excluded.family_card,
+      country = excluded.country,
+      language = excluded.language,
+      notification_preference = excluded.notification_preference,
+      notification_preference_since = case
+        when excluded.status <> 'erased' and stands.status <> 'erased'
+          and stands.notification_preference is not distinct from excluded.notification_preference
+        then stands.notification_preference_since
+        else excluded.notification_preference_since
+      end,
+      event_time = excluded.event_time,
+      kafka_partition = excluded.kafka_partition,
+      kafka_offset = excluded.kafka_offset
+    where case
+      when excluded.status = 'erased'
+        then stands.kafka_partition <> excluded.kafka_partition or stands.kafka_offset < excluded.kafka_offset
+      else excluded.version > stands.version and not (
+        stands.status = 'erased'
+        and stands.kafka_partition = excluded.kafka_partition
+        and excluded.kafka_offset < stands.kafka_offset
+      )
+    end
+    returning member_id, status
+  )
+  select count(*), array_agg(member_id order by member_id) filter (where status <> 'active')
+    into applied, gone
+    from written;
+  if gone is not null then
+    perform close_withdrawn(gone);
+  end if;
+  return applied;
+end
+$$;

@@ -1,0 +1,91 @@
+/**
+ * Members: the newest state of each, as the member events tell it (M1, M2).
+ */
+import type { Sql } from './connect.ts'
+
+/** One member event, ready to be applied. */
+export type MemberChange = MemberState | MemberErasure
+
+/** Where an event stood in its partition. */
+interface Place {
+  readonly memberId: string
+  readonly offset: string
+}
+
+/** A tombstone: nothing of the member is kept but what tells an older event from a newer one. */
+interface MemberErasure extends Place {
+  readonly status: 'erased'
+  readonly version: null
+}
+
+interface MemberState extends Place {
+  readonly status: 'active' | 'withdrawn'
+  readonly version: number
+  readonly email: string | null
+  /** E.164, mobile numbers only. */
+  readonly phone: string | null
+  /** ISO 3166-1 alpha-2, of the number. */
+  readonly phoneCountry: string | null
+  readonly mobileCarrier: string | null
+  /** `2008-02-29` */
+  readonly birthDate: string | null
+  readonly familyCard: boolean | null
+  /** ISO 3166-1 alpha-2, of residence. */
+  readonly country: string | null
+  readonly language: string | null
+  readonly notificationPreference: 'email' | 'sms' | null
+  /** ISO 8601, UTC. */
+  readonly eventTime: string
+}
+
+/**
+ * Applies changes of one partition in their order, in one transaction: all or none. What it leaves is what applying
+ * them one by one would, so it may be repeated. Withdrawals and erasures close the open challenges of those members.
+ *
+ * @returns how many of them changed a row: the others were duplicates, or older than what stood
+ */
+export async function applyMemberChanges(sql: Sql, partition: number, changes: readonly MemberChange[]) {
+  const rounds = toRounds(changes)
+  // Pipelined: the later rounds wait for no answer. Nearly always there is one.
+  const applied = await sql.begin((transaction) => rounds.map((round) => applyRound(transaction, partition, round)))
+  return applied.reduce((total, [row]) => total + row!.applied, 0)
+}
+
+/** A statement can change a row once: the nth event of each member goes into the nth round. */
+function toRounds(changes: readonly MemberChange[]): MemberChange[][] {
+  const rounds: MemberChange[][] = []
+  const seen = new Map<string, number>()
+  for (const change of changes) {
+    const round = seen.get(change.memberId) ?? 0
+    seen.set(change.memberId, round + 1)
+    const members = rounds[round]
+    if (members) members.push(change)
+    else rounds.push([change])
+  }
+  return rounds
+}
+
+type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0]
+
+function applyRound(sql: Transaction, partition: number, round: readonly MemberChange[]) {
+  const states = round.map((change) => (change.status === 'erased' ? undefined : change))
+  const column = <F extends keyof MemberState>(field: F) => states.map((state) => state?.[field] ?? null)
+  return sql<[{ applied: number }]>`
+    select apply_member_events(
+      ${partition},
+      ${round.map((change) => change.memberId)}::text[],
+      ${round.map((change) => change.offset)}::bigint[],
+      ${column('version')}::bigint[],
+      ${round.map((change) => change.status)}::text[],
+      ${column('email')}::text[],
+      ${column('phone')}::text[],
+      ${column('phoneCountry')}::text[],
+      ${column('mobileCarrier')}::text[],
+      ${column('birthDate')}::text[],
+      ${column('familyCard')}::boolean[],
+      ${column('country')}::text[],
+      ${column('language')}::text[],
+      ${column('notificationPreference')}::text[],
+      ${column('eventTime')}::text[]
+    ) as applied`
+}
