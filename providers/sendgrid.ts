@@ -1,0 +1,104 @@
+/**
+ * E-mail through SendGrid's v3 Mail Send API, by its own SDK (D1).
+ */
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { Client } from '@sendgrid/client'
+import { MailService } from '@sendgrid/mail'
+import type { MailData } from '@sendgrid/mail'
+import { SendError } from './provider.ts'
+import type { Message, Provider } from './provider.ts'
+import { readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
+
+export interface SendGridOptions {
+  readonly apiKey: string
+  /** Without a trailing slash: SendGrid's own, or a simulator's. */
+  readonly baseUrl: string
+  /** After that the answer counts as lost. The SDK itself would wait for ever. */
+  readonly timeoutMs: number
+}
+
+/**
+ * A sender of e-mail with its own connections, kept alive between messages.
+ *
+ * `send` resolves with SendGrid's message id (`X-Message-Id`, which its receipts begin with). It rejects with a
+ * {@link SendError} only: `limited` for 429, with the wait of `Retry-After` or `X-RateLimit-Reset`; `permanent` for
+ * 4xx; `temporary` for 5xx, 408, 425, a lost connection, the time limit and an abort, and for 401 and 402 as well,
+ * since an operator can mend our account while the code lives.
+ */
+export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): Provider {
+  const httpAgent = new HttpAgent({ keepAlive: true })
+  const httpsAgent = new HttpsAgent({ keepAlive: true })
+
+  // A client per message, because the SDK takes no signal for a single request. It is a few small objects; the
+  // connections belong to the agents.
+  const mailService = (signal: AbortSignal): MailService => {
+    const client = new Client()
+    client.setDefaultRequest({
+      baseUrl,
+      signal,
+      httpAgent,
+      httpsAgent,
+      // A redirect would carry the code to another place.
+      maxRedirects: 0,
+      maxContentLength: 65_536,
+      // The base URL says where requests go; the SDK's HTTP client would look into the environment for a proxy.
+      proxy: false,
+    })
+    // Not by setApiKey: it points the client back at SendGrid, and complains on the console about a simulator's key.
+    client.setDefaultHeader('Authorization', `Bearer ${apiKey}`)
+    const service = new MailService()
+    service.setClient(client)
+    return service
+  }
+
+  const send = async (message: Message, signal?: AbortSignal): Promise<string> => {
+    try {
+      const [response] = await withTimeLimit('sendgrid', timeoutMs, signal, (limit) =>
+        mailService(limit).send(mailData(message)),
+      )
+      return header(response.headers, 'x-message-id') ?? ''
+    } catch (error) {
+      throw sendError(error)
+    }
+  }
+  return { id: 'sendgrid', send }
+}
+
+function mailData({ reference, to, from, subject = '', text, html }: Message): MailData {
+  return {
+    to,
+    from,
+    subject,
+    content: [{ type: 'text/plain', value: text }, ...(html ? [{ type: 'text/html', value: html }] : [])],
+    customArgs: { reference },
+    // Each of these, where the account has it on, would write a link or a picture into the message (D5: no links).
+    trackingSettings: {
+      clickTracking: { enable: false, enableText: false },
+      openTracking: { enable: false },
+      subscriptionTracking: { enable: false },
+      ganalytics: { enable: false },
+    },
+  }
+}
+
+function sendError(error: unknown): SendError {
+  if (error instanceof SendError) return error
+  // The SDK's ResponseError: `code` is the status.
+  if (error instanceof Error && 'code' in error && typeof error.code === 'number' && 'response' in error) {
+    const { headers } = error.response as { headers: unknown }
+    return refused('sendgrid', error.code, readRetryAfter(header(headers, 'retry-after')) ?? untilReset(headers))
+  }
+  return unanswered('sendgrid', error)
+}
+
+/** SendGrid's own word for when its limit ends: seconds since 1970. */
+function untilReset(headers: unknown): number | undefined {
+  const reset = Number(header(headers, 'x-ratelimit-reset'))
+  return reset > 0 ? readRetryAfter(new Date(reset * 1000).toUTCString()) : undefined
+}
+
+function header(headers: unknown, name: string): string | undefined {
+  const value = (headers as Record<string, unknown>)[name]
+  return typeof value === 'string' ? value : undefined
+}
