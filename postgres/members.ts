@@ -1,6 +1,7 @@
 /**
  * Members: the newest state of each, as the member events tell it (M1, M2).
  */
+import postgres from 'postgres'
 import type { Sql } from './connect.ts'
 
 /** One member event, ready to be applied. */
@@ -89,3 +90,10 @@ function applyRound(sql: Transaction, partition: number, round: readonly MemberC
       ${column('eventTime')}::text[]
     ) as applied`
 }
+
+/** SQLSTATE classes that blame the values: data exception, integrity constraint violation, program limit exceeded. */
+const BLAMES_VALUES = /^(?:22|23|54)/
+
+/** Whether Postgres refused the values themselves, so that trying again cannot help. */
+export const isRejection = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && BLAMES_VALUES.test(error.code)
