@@ -173,7 +173,7 @@ const sections = {
 
   /** The master keys (C10): only the API and the challenge worker load this section. */
   codes: z
-    .object({ OTP_MASTER_KEYS: keyRing, OTP_CODE_DIGITS: int(4, 10, 6) })
+    .object({ OTP_MASTER_KEYS: keyRing, OTP_CODE_DIGITS: int(4, 8, 6) })
     .transform((v) => ({ masterKeys: v.OTP_MASTER_KEYS, digits: v.OTP_CODE_DIGITS })),
 
   /** The rules of the challenge (C2–C9). A limit of 0 is no limit. */

@@ -94,3 +94,27 @@ as $$
   where ip_hash is not null and admitted_at < challenge_now() - interval '24 hours';
   delete from idempotency_keys where created_at < challenge_now() - interval '24 hours';
 $$;
+
+-- C11, the sweep: the executions ended without a word (terminated by hand, mostly).
+create or replace function close_terminated(runs text[]) returns integer
+  language plpgsql volatile
+as $$
+declare
+  candidate record;
+  c challenges;
+  closed int := 0;
+begin
+  for candidate in
+    select o.challenge_id, o.member_id from challenges o where o.outcome is null and o.run_id = any(runs)
+    order by o.member_id, o.seq
+  loop
+    perform lock_head(candidate.member_id);
+    select * into c from challenges where challenge_id = candidate.challenge_id;
+    if c.outcome is null then
+      perform conclude(c, 'cancelled', 'terminated', null, true, challenge_now());
+      closed := closed + 1;
+    end if;
+  end loop;
+  return closed;
+end
+$$;

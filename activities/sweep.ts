@@ -1,0 +1,75 @@
+/**
+ * What the sweep does, each step safe to repeat (C11).
+ */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import type { Policy } from '../config.ts'
+import {
+  closeOverdue,
+  closeTerminated,
+  forgetAfterADay,
+  markTold,
+  untoldChallenges,
+  type Challenge,
+} from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { challengeWorkflowId } from '../workflows/ids.ts'
+import { attemptJudgedSignal } from '../workflows/messages.ts'
+
+export interface SweepDependencies {
+  readonly sql: Sql
+  readonly temporal: Client
+  readonly policy: Policy
+}
+
+/** How many challenges each step took. */
+export interface Swept {
+  readonly overdue: number
+  readonly terminated: number
+  readonly told: number
+}
+
+export type SweepActivities = ReturnType<typeof createSweepActivities>
+
+/** At most so many a step; the next sweep takes the rest. */
+const BATCH = 500
+/** The API tells the execution right after the verdict; only what it left behind is ours. */
+const GRACE_SECONDS = 5
+/** How far back ended executions are looked for: many sweeps, so one that was missed matters little. */
+const LOOK_BACK_MS = 15 * 60_000
+
+export function createSweepActivities({ sql, temporal, policy }: SweepDependencies) {
+  return {
+    async sweepChallenges(): Promise<Swept> {
+      const overdue = await closeOverdue(sql, policy, BATCH)
+      const terminated = await closeTerminated(sql, await endedByHand())
+      const untold = await untoldChallenges(sql, GRACE_SECONDS, BATCH)
+      const gone = (await Promise.all(untold.map(tell))).filter((id) => id !== undefined)
+      if (gone.length > 0) await markTold(sql, gone)
+      await forgetAfterADay(sql)
+      return { overdue, terminated, told: untold.length }
+    },
+  }
+
+  /** Runs that ended without recording an outcome themselves. */
+  async function endedByHand(): Promise<string[]> {
+    const since = new Date(Date.now() - LOOK_BACK_MS).toISOString()
+    const query = `WorkflowType = 'otpChallenge' AND ExecutionStatus IN ('Terminated', 'TimedOut') AND CloseTime > '${since}'`
+    const runs: string[] = []
+    for await (const { runId } of temporal.workflow.list({ query, pageSize: BATCH })) runs.push(runId)
+    return runs
+  }
+
+  /** @returns the challenge's id where there is no execution left to tell */
+  async function tell({ challengeId, memberId, runId, outcome, attempts }: Challenge): Promise<string | undefined> {
+    if (runId === null) return challengeId
+    const handle = temporal.workflow.getHandle(challengeWorkflowId(memberId), runId)
+    try {
+      if (outcome === 'cancelled' || outcome === 'superseded') await handle.cancel()
+      else await handle.signal(attemptJudgedSignal, { closed: true, attemptsLeft: policy.maxAttempts - attempts })
+      return undefined
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return challengeId
+      throw error
+    }
+  }
+}

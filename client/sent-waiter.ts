@@ -1,0 +1,59 @@
+/**
+ * How a caller learns that the code was handed over, without polling: Postgres notifies (LISTEN), one connection a
+ * process, whatever the number of those who wait.
+ */
+import { readChallenge, type Challenge } from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+
+type Notice = Pick<Challenge, 'challengeId' | 'sentAt' | 'expiresAt' | 'outcome' | 'reason' | 'advice'>
+
+export interface SentWaiter {
+  /**
+   * Waits until a provider has taken the code, or the challenge is closed.
+   *
+   * @returns the challenge as it stands then, or after `timeoutMs`
+   */
+  wait(challenge: Challenge, timeoutMs: number): Promise<Challenge>
+  close(): Promise<void>
+}
+
+const isDecided = ({ sentAt, outcome }: Pick<Challenge, 'sentAt' | 'outcome'>) => sentAt !== null || outcome !== null
+
+export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
+  const waiting = new Map<string, Set<(notice: Notice | undefined) => void>>()
+
+  const onNotice = (payload: string) => {
+    const notice = JSON.parse(payload) as Notice
+    for (const wake of waiting.get(notice.challengeId) ?? []) wake(notice)
+  }
+  // Called again after each lost connection: what was missed meanwhile is read.
+  const onListening = () => {
+    for (const wakes of waiting.values()) for (const wake of wakes) wake(undefined)
+  }
+  const { unlisten } = await sql.listen('challenge_changed', onNotice, onListening)
+
+  const nextNotice = (challengeId: string, timeoutMs: number) =>
+    new Promise<Notice | undefined>((resolve) => {
+      const wakes = waiting.get(challengeId) ?? new Set()
+      waiting.set(challengeId, wakes)
+      const wake = (notice: Notice | undefined) => {
+        clearTimeout(timer)
+        wakes.delete(wake)
+        if (wakes.size === 0) waiting.delete(challengeId)
+        resolve(notice)
+      }
+      const timer = setTimeout(wake, timeoutMs, undefined)
+      wakes.add(wake)
+    })
+
+  const wait = async (challenge: Challenge, timeoutMs: number): Promise<Challenge> => {
+    if (isDecided(challenge)) return challenge
+    const deadline = Date.now() + timeoutMs
+    const notice = await nextNotice(challenge.challengeId, timeoutMs)
+    if (notice) return { ...challenge, ...notice }
+    const standing = (await readChallenge(sql, challenge.challengeId)) ?? challenge
+    const restMs = deadline - Date.now()
+    return isDecided(standing) || restMs <= 0 ? standing : wait(standing, restMs)
+  }
+  return { wait, close: unlisten }
+}

@@ -1,0 +1,119 @@
+/**
+ * Starting a challenge (C2): admit, then start the workflow, cancelling the execution that is open.
+ */
+import {
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type Client,
+} from '@temporalio/client'
+import { v7 as uuidv7 } from 'uuid'
+import type { Policy } from '../config.ts'
+import type { ChallengeInput, ChallengeResult } from '../domain/challenge.ts'
+import { admitChallenge, type AdmissionRequest, type AdmissionResult } from '../postgres/admission.ts'
+import { giveWay, type Challenge } from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
+import { CHANNEL, MEMBER_ID, PURPOSE } from '../workflows/search-attributes.ts'
+
+export interface ChallengeStarter {
+  readonly sql: Sql
+  readonly temporal: Client
+  readonly policy: Policy
+}
+
+export type StartRequest = Omit<AdmissionRequest, 'challengeId'>
+
+/** `started` settles when the workflow runs, or when the challenge needs none any more. */
+export type Start =
+  | Exclude<AdmissionResult, { challenge: Challenge }>
+  | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge; readonly started: Promise<void> }
+
+/**
+ * Admits a challenge and starts its workflow. A refusal has changed nothing.
+ *
+ * With an idempotency key it may be repeated, by any process: the same challenge is returned, and a start that died
+ * half-way is finished.
+ *
+ * @throws when Postgres cannot be reached; `started` rejects when Temporal cannot
+ */
+export async function startChallenge(starter: ChallengeStarter, request: StartRequest): Promise<Start> {
+  const admission = await admitChallenge(starter.sql, starter.policy, { ...request, challengeId: uuidv7() })
+  if (admission.kind !== 'admitted' && admission.kind !== 'existing') return admission
+  const { kind, challenge } = admission
+  return { kind, challenge, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }
+}
+
+const needsExecution = ({ outcome, runId }: Challenge) => outcome === null && runId === null
+
+/** Each round either starts, gives way, or waits for the execution in the way; at the deadline that one is ended. */
+async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): Promise<void> {
+  const { sql, temporal, policy } = starter
+  const workflowId = challengeWorkflowId(challenge.memberId)
+  const deadline = Date.now() + policy.closeDeadlineSeconds * 1000
+
+  while (!(await tryStart(temporal, workflowId, challenge))) {
+    if (!needsExecution(await giveWay(sql, challenge.challengeId, policy))) return
+    const inTheWay = await openExecution(temporal, workflowId)
+    if (inTheWay === undefined) continue
+    if (inTheWay.challengeId === challenge.challengeId) return
+    const handle = temporal.workflow.getHandle(workflowId, inTheWay.runId, { followRuns: false })
+    if (Date.now() >= deadline) {
+      await unlessClosed(handle.terminate('a newer challenge started, and this execution did not close in time'))
+    } else {
+      await unlessClosed(handle.cancel())
+      await temporal.withDeadline(deadline, () => handle.result()).catch(ignoreUnlessBroken)
+    }
+  }
+}
+
+/** @returns false where an execution of this id is open */
+async function tryStart(temporal: Client, workflowId: string, challenge: Challenge): Promise<boolean> {
+  const { challengeId, memberId, purpose, channel } = challenge
+  try {
+    await temporal.workflow.start<(input: ChallengeInput) => Promise<ChallengeResult>>('otpChallenge', {
+      workflowId,
+      taskQueue: CHALLENGE_TASK_QUEUE,
+      workflowIdConflictPolicy: 'FAIL',
+      args: [{ challengeId, memberId, purpose }],
+      memo: { challengeId },
+      typedSearchAttributes: [
+        { key: MEMBER_ID, value: memberId },
+        { key: PURPOSE, value: purpose },
+        { key: CHANNEL, value: channel! },
+      ],
+    })
+    return true
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false
+    throw error
+  }
+}
+
+async function openExecution(temporal: Client, workflowId: string) {
+  try {
+    const { runId, status, memo } = await temporal.workflow.getHandle(workflowId).describe()
+    return status.name === 'RUNNING' ? { runId, challengeId: memo?.['challengeId'] } : undefined
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined
+    throw error
+  }
+}
+
+async function unlessClosed(request: Promise<unknown>): Promise<void> {
+  await request.catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error
+  })
+}
+
+/** gRPC DEADLINE_EXCEEDED: the execution has not closed yet. */
+const DEADLINE_EXCEEDED = 4
+
+/** However the execution ended, it has closed; what still runs at the deadline is seen in the next round. */
+function ignoreUnlessBroken(error: unknown): void {
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return
+  const cause = error instanceof Error ? error.cause : undefined
+  if ([error, cause].some((e) => isGrpcServiceError(e) && e.code === DEADLINE_EXCEEDED)) return
+  throw error
+}

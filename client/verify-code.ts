@@ -1,0 +1,63 @@
+/**
+ * Verifying and cancelling: Postgres decides at once, then the workflow is told.
+ */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import { answerOf, judgeCode, type Judge, type Submission } from '../codes/judge-code.ts'
+import type { Policy } from '../config.ts'
+import type { VerifyCodeResult } from '../domain/challenge.ts'
+import { closeChallenge, type Challenge } from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { challengeWorkflowId } from '../workflows/ids.ts'
+import { attemptJudgedSignal } from '../workflows/messages.ts'
+
+/** `told` settles when the workflow was told, and rejects when it could not be: the sweep does it then. */
+export interface Verified {
+  readonly answer: VerifyCodeResult
+  readonly told: Promise<void>
+}
+
+/**
+ * Judges a submitted code. The verdict stands when this returns; it has not waited for Temporal.
+ *
+ * @returns `undefined` for an unknown challenge, or one that `startedBy` did not start
+ * @throws {UnknownKeyError}, or when Postgres cannot be reached: no attempt was spent
+ */
+export async function verifyCode(
+  { temporal, ...judge }: Judge & { readonly temporal: Client },
+  submission: Omit<Submission, 'fromWorkflow'>,
+): Promise<Verified | undefined> {
+  const judgement = await judgeCode(judge, { ...submission, fromWorkflow: false })
+  if (judgement === undefined) return undefined
+  const { challenge, closedNow, result, attemptsLeft } = judgement
+  const isNews = closedNow || result === 'wrong_code'
+  const hint = { closed: closedNow, attemptsLeft }
+  return {
+    answer: answerOf(judgement),
+    told: isNews ? tell(temporal, challenge, (handle) => handle.signal(attemptJudgedSignal, hint)) : Promise.resolve(),
+  }
+}
+
+/**
+ * Cancels a challenge, unless an outcome stands.
+ *
+ * @returns the challenge as it stands: its outcome is `cancelled`, or what came first
+ */
+export async function cancelChallenge(
+  { sql, temporal, policy }: { sql: Sql; temporal: Client; policy: Policy },
+  challengeId: string,
+): Promise<{ challenge: Challenge; told: Promise<void> } | undefined> {
+  const closed = await closeChallenge(sql, { challengeId, as: 'cancelled', fromWorkflow: false }, policy)
+  return closed && { challenge: closed.challenge, told: tell(temporal, closed.challenge, (handle) => handle.cancel()) }
+}
+
+type Handle = ReturnType<Client['workflow']['getHandle']>
+
+async function tell(temporal: Client, { memberId, runId }: Challenge, how: (handle: Handle) => Promise<unknown>) {
+  // Not opened yet: the workflow's first statement finds the outcome.
+  if (runId === null) return
+  try {
+    await how(temporal.workflow.getHandle(challengeWorkflowId(memberId), runId))
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error
+  }
+}

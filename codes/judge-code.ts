@@ -1,0 +1,62 @@
+/**
+ * Checking a submitted code (C5): the one way in, for HTTP, pages, signals and Updates alike.
+ */
+import type { Config, Policy } from '../config.ts'
+import { canTryAgain, type VerifyCodeResult } from '../domain/challenge.ts'
+import { judge, judgingMaterial, type Judgement, type StoredMaterial } from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { deriveCode, isSameCode } from './code.ts'
+
+export interface Judge {
+  readonly sql: Sql
+  readonly policy: Policy
+  readonly codes: Config<'codes'>['codes']
+}
+
+export interface Submission {
+  readonly challengeId: string
+  /** Normalised: exactly the configured digits. */
+  readonly code: string
+  /** The same id gets the same verdict, and counts once. */
+  readonly attemptId: string
+  readonly fromWorkflow: boolean
+  /** Only a challenge that this caller started; others are unknown to it (U1). */
+  readonly startedBy?: string
+}
+
+/**
+ * @returns what stands now, or `undefined` for an unknown challenge
+ * @throws {UnknownKeyError} where the master key is missing: nothing was judged and no attempt is spent
+ */
+export async function judgeCode({ sql, policy, codes }: Judge, submission: Submission): Promise<Judgement | undefined> {
+  const { challengeId, code, attemptId, fromWorkflow, startedBy } = submission
+  const material = await judgingMaterial(sql, challengeId, policy)
+  if (material === undefined || (startedBy !== undefined && startedBy !== material.caller)) return undefined
+
+  const isCodeOf = ({ challengeId: id, keyId, nonce }: StoredMaterial) =>
+    isSameCode(
+      code,
+      deriveCode(
+        codes.masterKeys,
+        { memberId: material.memberId, challengeId: id, keyId, nonce: Buffer.from(nonce, 'hex') },
+        codes.digits,
+      ),
+    )
+  const matches = () => {
+    if (!material.isOpen || material.submissions >= policy.maxSubmissions) return 'none'
+    if (material.own !== null && isCodeOf(material.own)) return 'code'
+    return material.older.some(isCodeOf) ? 'older' : 'none'
+  }
+  return judge(sql, { challengeId, attemptId, matches: matches(), fromWorkflow }, policy)
+}
+
+/** What the one who submitted is told. */
+export function answerOf({ result, attemptsLeft, verifiedAt, newestSentAt, challenge }: Judgement): VerifyCodeResult {
+  return {
+    result,
+    ...(canTryAgain(result) && { attemptsLeft }),
+    ...(verifiedAt !== undefined && { verifiedAt: new Date(verifiedAt).toISOString() }),
+    ...(newestSentAt !== undefined && { newestSentAt: new Date(newestSentAt).toISOString() }),
+    ...(result === 'superseded' && challenge.continuedBy !== null && { continuedBy: challenge.continuedBy }),
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The statements of a challenge, a function each. What they promise, and the locks they take, is written above the
+ * SQL in `postgres/functions/`: 20_admit, 30_send, 40_judge, 50_close.
+ */
+import type { Sql } from './connect.ts'
+import type { Policy } from '../config.ts'
+import type { Advice, Channel, ChallengeResult, Outcome, Verdict } from '../domain/challenge.ts'
+
+/** A challenge as it stands. Times are ISO 8601; `destination` is personal data. */
+export interface Challenge {
+  readonly challengeId: string
+  readonly memberId: string
+  /** Per member; null for one that was refused in its workflow. */
+  readonly seq: number | null
+  readonly purpose: string
+  readonly caller: string
+  readonly channel: Channel | null
+  readonly destination: string | null
+  readonly continues: string | null
+  readonly continuedBy: string | null
+  readonly runId: string | null
+  readonly admittedAt: string
+  readonly sendBeganAt: string | null
+  readonly sentAt: string | null
+  readonly expiresAt: string | null
+  readonly closedAt: string | null
+  readonly attempts: number
+  readonly outcome: Outcome | null
+  readonly reason: string | null
+  readonly advice: Advice | null
+}
+
+/** The result of a closed challenge, as its execution gives it. */
+export function resultOf({ challengeId, outcome, reason, advice, closedAt }: Challenge): ChallengeResult {
+  return {
+    challengeId,
+    outcome: outcome!,
+    ...(reason !== null && { reason }),
+    ...(advice !== null && { advice }),
+    ...(closedAt !== null && { closedAt: new Date(closedAt).toISOString() }),
+  }
+}
+
+export interface AdmitRequest {
+  readonly challengeId: string
+  readonly memberId: string
+  readonly memberVersion: number
+  readonly purpose: string
+  readonly caller: string
+  readonly channel: Channel
+  readonly destination: string
+  readonly language: string
+  readonly mobileCarrier: string | null
+  readonly smsPrefix?: string
+  /** HMAC of the end user's address, hex. */
+  readonly ipHash?: string
+  readonly continues?: string
+  readonly idempotencyKey?: string
+  /** SHA-256 of the request, hex; goes with the idempotency key. */
+  readonly requestHash?: string
+}
+
+export type RefusalReason = 'locked' | 'too_many_challenges' | 'challenge_closed' | 'idempotency_key_reused'
+
+export type Admission =
+  | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge }
+  /** `retryAfter` in seconds; none with `locked`: until an operator unlocks. */
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number }
+  | { readonly kind: 'member_changed' }
+
+export async function admit(sql: Sql, request: AdmitRequest, policy: Policy): Promise<Admission> {
+  const [row] = await sql<[{ answer: Admission }]>`select admit(${json(sql, request)}, ${json(sql, policy)}) as answer`
+  return row.answer
+}
+
+export async function giveWay(sql: Sql, challengeId: string, policy: Policy): Promise<Challenge> {
+  const [row] = await sql<
+    [{ answer: Challenge }]
+  >`select give_way(${challengeId}, ${json(sql, policy)}) as answer`
+  return row.answer
+}
+
+export type SendStamp =
+  | {
+      readonly kind: 'send'
+      readonly challenge: Challenge
+      readonly language: string
+      readonly mobileCarrier: string | null
+      readonly keyId: string
+      /** Hex. */
+      readonly nonce: string
+      readonly alreadySent: boolean
+      readonly remainingMs: number
+    }
+  | { readonly kind: 'closed'; readonly challenge: Challenge }
+  | { readonly kind: 'unadmitted' }
+  | { readonly kind: 'id_used' }
+
+export async function openAndStamp(
+  sql: Sql,
+  { challengeId, memberId, runId, keyId, nonce }: Record<'challengeId' | 'memberId' | 'runId' | 'keyId', string> & {
+    nonce: Uint8Array
+  },
+  policy: Policy,
+): Promise<SendStamp> {
+  const [row] = await sql<[{ answer: SendStamp }]>`
+    select open_and_stamp(${challengeId}, ${memberId}, ${runId}, ${keyId}, ${nonce}, ${json(sql, policy)}) as answer`
+  return row.answer
+}
+
+/** A provider accepted the message. @returns the challenge as it stands, and the milliseconds its code still lives */
+export async function recordSent(
+  sql: Sql,
+  challengeId: string,
+  provider: string,
+  providerMessageId: string,
+): Promise<{ challenge: Challenge; remainingMs: number }> {
+  const [row] = await sql<[{ answer: { challenge: Challenge; remainingMs: number } }]>`
+    select record_sent(${challengeId}, ${provider}, ${providerMessageId}) as answer`
+  return row.answer
+}
+
+export async function recordRefusal(
+  sql: Sql,
+  refusal: {
+    challengeId: string
+    memberId: string
+    purpose: string
+    runId: string
+    outcome: Outcome
+    reason?: string
+    advice?: Advice
+  },
+): Promise<void> {
+  const { challengeId, memberId, purpose, runId, outcome, reason = null, advice = null } = refusal
+  await sql`select record_refusal(${challengeId}, ${memberId}, ${purpose}, ${runId}, ${outcome}, ${reason}, ${advice})`
+}
+
+/** What it takes to derive a code. */
+export interface StoredMaterial {
+  readonly challengeId: string
+  readonly keyId: string
+  /** Hex. */
+  readonly nonce: string
+}
+
+export interface JudgingMaterial {
+  readonly memberId: string
+  readonly caller: string
+  /** A closed challenge is answered without computing anything. */
+  readonly isOpen: boolean
+  readonly submissions: number
+  /** Absent until the challenge is opened. */
+  readonly own: StoredMaterial | null
+  /** The member's superseded challenges of the last minutes (C8). */
+  readonly older: readonly StoredMaterial[]
+}
+
+/** What a submitted code is compared with. All of it is immutable once written, so it is read without a lock. */
+export async function judgingMaterial(
+  sql: Sql,
+  challengeId: string,
+  policy: Policy,
+): Promise<JudgingMaterial | undefined> {
+  const [row] = await sql<[JudgingMaterial?]>`
+    select
+      c.member_id as "memberId", c.caller, c.outcome is null as "isOpen", c.submissions,
+      case when c.nonce is not null then jsonb_build_object(
+        'challengeId', c.challenge_id, 'keyId', c.key_id, 'nonce', encode(c.nonce, 'hex')) end as own,
+      case when c.outcome is null then coalesce((
+        select jsonb_agg(jsonb_build_object(
+          'challengeId', o.challenge_id, 'keyId', o.key_id, 'nonce', encode(o.nonce, 'hex')))
+        from (
+          select * from challenges o
+          where o.member_id = c.member_id and o.seq between c.seq - 20 and c.seq - 1 and o.outcome = 'superseded'
+            and o.send_began_at > challenge_now() - make_interval(secs => ${policy.olderCodeSeconds})
+          order by o.seq desc limit 10
+        ) o), '[]') else '[]' end as older
+    from challenges c where c.challenge_id = ${challengeId}`
+  return row
+}
+
+export interface Judgement {
+  readonly result: Verdict
+  readonly attemptsLeft: number
+  readonly verifiedAt?: string
+  readonly newestSentAt?: string
+  readonly challenge: Challenge
+  /** This very call gave the challenge its outcome. */
+  readonly closedNow: boolean
+}
+
+export async function judge(
+  sql: Sql,
+  { challengeId, attemptId, matches, fromWorkflow }: {
+    challengeId: string
+    attemptId: string
+    matches: 'code' | 'older' | 'none'
+    fromWorkflow: boolean
+  },
+  policy: Policy,
+): Promise<Judgement | undefined> {
+  const [row] = await sql<[{ answer: Judgement | null }]>`
+    select judge(${challengeId}, ${attemptId}, ${matches}, ${json(sql, policy)}, ${fromWorkflow}) as answer`
+  return row.answer ?? undefined
+}
+
+/** @returns the challenge as it stands, and with `expired` asked for too early the milliseconds that are left */
+export async function closeChallenge(
+  sql: Sql,
+  { challengeId, as, reason, advice, fromWorkflow }: {
+    challengeId: string
+    as: 'expired' | 'cancelled' | 'undeliverable'
+    reason?: string
+    advice?: Advice
+    fromWorkflow: boolean
+  },
+  policy: Policy,
+): Promise<{ challenge: Challenge; remainingMs?: number } | undefined> {
+  const [row] = await sql<[{ answer: { challenge: Challenge; remainingMs?: number } | null }]>`
+    select close_challenge(
+      ${challengeId}, ${as}, ${reason ?? null}, ${advice ?? null}, ${json(sql, policy)}, ${fromWorkflow}) as answer`
+  return row.answer ?? undefined
+}
+
+/** The outcome that stands, for its own execution, which is told with this. */
+export async function tellOutcome(sql: Sql, challengeId: string): Promise<Challenge | undefined> {
+  const [row] = await sql<[{ answer: Challenge }?]>`
+    update challenges c set told = true where challenge_id = ${challengeId} and outcome is not null
+    returning challenge_view(c) as answer`
+  return row?.answer
+}
+
+export async function readChallenge(sql: Sql, challengeId: string): Promise<Challenge | undefined> {
+  const [row] = await sql<[{ answer: Challenge }?]>`
+    select challenge_view(c) as answer from challenges c where challenge_id = ${challengeId}`
+  return row?.answer
+}
+
+/** Closed challenges whose execution has not been told within `graceSeconds`; oldest first. */
+export async function untoldChallenges(sql: Sql, graceSeconds: number, most: number): Promise<Challenge[]> {
+  const rows = await sql<{ answer: Challenge }[]>`
+    select challenge_view(c) as answer from challenges c
+    where outcome is not null and not told and closed_at < challenge_now() - make_interval(secs => ${graceSeconds})
+    order by closed_at limit ${most}`
+  return rows.map((row) => row.answer)
+}
+
+/** There is no execution left to tell. */
+export async function markTold(sql: Sql, challengeIds: readonly string[]): Promise<void> {
+  await sql`update challenges set told = true where challenge_id = any(${challengeIds as string[]}::uuid[])`
+}
+
+/** @returns how many were closed */
+export async function closeOverdue(sql: Sql, policy: Policy, most: number): Promise<number> {
+  const [row] = await sql<[{ answer: number }]>`select close_overdue(${json(sql, policy)}, ${most}) as answer`
+  return row.answer
+}
+
+/** @returns how many open challenges of these runs were closed */
+export async function closeTerminated(sql: Sql, runIds: readonly string[]): Promise<number> {
+  if (runIds.length === 0) return 0
+  const [row] = await sql<[{ answer: number }]>`select close_terminated(${runIds as string[]}) as answer`
+  return row.answer
+}
+
+export async function forgetAfterADay(sql: Sql): Promise<void> {
+  await sql`select forget_after_a_day()`
+}
+
+/** C7: an operator gives a locked member their attempts back. @returns whether the member ever had a challenge */
+export async function unlockMember(sql: Sql, memberId: string): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`select unlock_member(${memberId}) as answer`
+  return row.answer
+}
+
+const json = (sql: Sql, value: object) => sql.json(value as Parameters<Sql['json']>[0])

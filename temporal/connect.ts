@@ -1,0 +1,37 @@
+/**
+ * Connections to Temporal. Address, namespace, TLS and API key come from the environment and profile files as the SDK
+ * reads them (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_PROFILE`, …).
+ */
+import { Client, Connection } from '@temporalio/client'
+import type { DataConverter } from '@temporalio/common'
+import { loadClientConnectConfig } from '@temporalio/envconfig'
+import type { KeyRing } from '../config.ts'
+import { createPayloadCodec } from './payload-codec.ts'
+
+const CONVERTERS = new URL('./lenient-converter.ts', import.meta.url).pathname
+const FAILURE_CONVERTER = new URL('./failure-converter.ts', import.meta.url).pathname
+
+/** For clients: what cannot be decoded is an error to whoever asked. */
+export const clientDataConverter = (codecKeys: KeyRing): DataConverter => ({
+  failureConverterPath: FAILURE_CONVERTER,
+  payloadCodecs: [createPayloadCodec(codecKeys)],
+})
+
+/** For workers: what cannot be decoded arrives as `undefined` (C15). */
+export const workerDataConverter = (codecKeys: KeyRing, onUndecodable: () => void): DataConverter => ({
+  payloadConverterPath: CONVERTERS,
+  failureConverterPath: FAILURE_CONVERTER,
+  payloadCodecs: [createPayloadCodec(codecKeys, onUndecodable)],
+})
+
+/** Where the environment says that Temporal is, as both kinds of connection take it. */
+export const temporalAddress = loadClientConnectConfig
+
+/** A client that speaks through the codec. Connects at the first call. Close it with `client.connection.close()`. */
+export function connectTemporal(codecKeys: KeyRing, { connectionOptions, namespace } = temporalAddress()): Client {
+  return new Client({
+    connection: Connection.lazy(connectionOptions),
+    ...(namespace !== undefined && { namespace }),
+    dataConverter: clientDataConverter(codecKeys),
+  })
+}

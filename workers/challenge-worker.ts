@@ -1,0 +1,86 @@
+/**
+ * The challenge worker: the workflows and activities of the task queue `otp-challenge`. Holds the master keys.
+ */
+import { ScheduleAlreadyRunning, type Client } from '@temporalio/client'
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { pino } from 'pino'
+import { createChallengeActivities } from '../activities/challenge.ts'
+import { createSweepActivities } from '../activities/sweep.ts'
+import { ConfigError, loadConfig } from '../config.ts'
+import { connect } from '../postgres/connect.ts'
+import { createSendGrid } from '../providers/sendgrid.ts'
+import { createVonage } from '../providers/vonage.ts'
+import { connectTemporal, temporalAddress, workerDataConverter } from '../temporal/connect.ts'
+import { CHALLENGE_TASK_QUEUE } from '../workflows/ids.ts'
+
+const NAME = 'challenge-worker'
+const SWEEP = 'otp-challenge-sweep'
+
+async function runChallengeWorker(): Promise<void> {
+  const config = loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'log'])
+  const { policy, codes, providers } = config
+  const log = pino({ name: NAME, level: config.log.level })
+  Runtime.install({ shutdownSignals: ['SIGTERM', 'SIGINT'] })
+
+  const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
+  const temporal = connectTemporal(config.temporal.codecKeys)
+  const { connectionOptions, namespace = 'default' } = temporalAddress()
+  const connection = await NativeConnection.connect(connectionOptions)
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: CHALLENGE_TASK_QUEUE,
+    workflowsPath: new URL('../workflows/challenge-queue.ts', import.meta.url).pathname,
+    dataConverter: workerDataConverter(config.temporal.codecKeys, () => log.warn('a payload could not be decrypted')),
+    activities: {
+      ...createChallengeActivities({
+        sql,
+        policy,
+        codes,
+        delivery: providers,
+        providers: {
+          email: createSendGrid({ ...providers.sendgrid, timeoutMs: providers.timeoutMs }),
+          sms: createVonage({ ...providers.vonage, timeoutMs: providers.timeoutMs }),
+        },
+      }),
+      ...createSweepActivities({ sql, temporal, policy }),
+    },
+    // Short: the first task after a worker was killed waits this long for it.
+    stickyQueueScheduleToStartTimeout: '1s',
+    shutdownGraceTime: '3s',
+  })
+  await scheduleSweep(temporal, config.temporal.sweepIntervalSeconds)
+  const running = worker.run()
+  log.info('ready')
+  await running
+  await Promise.all([connection.close(), temporal.connection.close(), sql.end({ timeout: 2 })])
+}
+
+/** The sweep is a Temporal Schedule: operators see it, and one runs whatever the number of workers. */
+async function scheduleSweep(temporal: Client, everySeconds: number): Promise<void> {
+  const spec = { intervals: [{ every: everySeconds * 1000 }] }
+  try {
+    await temporal.schedule.create({
+      scheduleId: SWEEP,
+      spec,
+      policies: { overlap: 'SKIP', catchupWindow: '1m' },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'challengeSweep',
+        workflowId: SWEEP,
+        taskQueue: CHALLENGE_TASK_QUEUE,
+        workflowExecutionTimeout: '5m',
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error
+    await temporal.schedule.getHandle(SWEEP).update((schedule) => ({ ...schedule, spec }))
+  }
+}
+
+try {
+  await runChallengeWorker()
+} catch (error) {
+  console.error(error instanceof ConfigError ? error.message : error)
+  process.exitCode = error instanceof ConfigError ? 2 : 1
+}

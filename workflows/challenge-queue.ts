@@ -1,0 +1,5 @@
+/**
+ * What runs on the task queue `otp-challenge`. The exported names are workflow types on the wire, permanent.
+ */
+export { challengeSweep } from './challenge-sweep.ts'
+export { otpChallenge } from './otp-challenge.ts'

@@ -1,0 +1,179 @@
+/**
+ * One challenge, from the first request to a provider to its one outcome (C). Postgres decides; this carries the
+ * process: it has the code sent, listens for attempts, wakes when the ten minutes are over, and ends as what stands.
+ */
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  currentUpdateInfo,
+  isCancellation,
+  log,
+  metricMeter,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { ChallengeActivities } from '../activities/challenge.ts'
+import {
+  isChallengeInput,
+  isVerifyCodeInput,
+  type ChallengeInput,
+  type ChallengeResult,
+  type VerifyCodeInput,
+  type VerifyCodeResult,
+} from '../domain/challenge.ts'
+import { challengeWorkflowId } from './ids.ts'
+import { OUTCOME } from './search-attributes.ts'
+import {
+  attemptJudgedSignal,
+  challengeStatusQuery,
+  verifyCodeSignal,
+  verifyCodeUpdate,
+  type ChallengeStatusResult,
+} from './messages.ts'
+
+/** A send is bound by the life of the code (C4), which Postgres judges; the time-out here is for when it cannot. */
+const { sendCode } = proxyActivities<ChallengeActivities>({
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '10m',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
+})
+const { checkCode, closeChallenge } = proxyActivities<ChallengeActivities>({
+  startToCloseTimeout: '5s',
+  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '5s' },
+})
+/** Local: it reads what stands, and adds one event instead of six. */
+const { readOutcome } = proxyLocalActivities<ChallengeActivities>({
+  startToCloseTimeout: '5s',
+  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '5s' },
+})
+
+/** How long one that gave way waits for the newer start to cancel it, so that it shows as Canceled. */
+const GIVE_WAY = '5s'
+
+export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResult> {
+  const { workflowId, runId } = workflowInfo()
+  if (!isChallengeInput(input) || workflowId !== challengeWorkflowId(input.memberId)) {
+    throw ApplicationFailure.nonRetryable(
+      'wants {challengeId: UUIDv7, memberId, purpose} and the workflow id otp-challenge/<memberId>',
+      'invalid_request',
+    )
+  }
+  const { challengeId, purpose } = input
+  let status: ChallengeStatusResult = { challengeId, purpose, status: 'sending' }
+  let result: ChallengeResult | undefined
+  let hinted = false
+  /** `remainingMs` once a provider took the code: for so long it still lives. */
+  const delivery: { remainingMs?: number; failed?: true } = {}
+
+  const settle = (standing: ChallengeResult) => {
+    result = standing
+    status = { ...status, status: standing.outcome }
+  }
+
+  // Attempts: by signal, by Update, and by HTTP (which are judged there, and only hinted at here).
+  let signals = 0
+  const check = (attempt: VerifyCodeInput, attemptId: string): Promise<VerifyCodeResult> =>
+    CancellationScope.nonCancellable(async () => {
+      const { answer, closed } = await checkCode({ ...attempt, attemptId }).catch((error: unknown) => {
+        throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
+      })
+      if (attempt.challengeId === challengeId) {
+        if (answer.attemptsLeft !== undefined) status = { ...status, attemptsLeft: answer.attemptsLeft }
+        if (closed) settle(closed)
+      }
+      return answer
+    })
+  setHandler(verifyCodeSignal, async (attempt: unknown) => {
+    const attemptId = `${runId}:signal:${++signals}`
+    if (!isVerifyCodeInput(attempt)) return ignore('verifyCode')
+    try {
+      await check(attempt, attemptId)
+    } catch {
+      ignore('verifyCode')
+    }
+  })
+  setHandler(verifyCodeUpdate, (attempt) => check(attempt, `${runId}:update:${currentUpdateInfo()!.id}`), {
+    validator: (attempt: unknown) => {
+      if (!isVerifyCodeInput(attempt)) {
+        throw ApplicationFailure.nonRetryable('wants {challengeId, code}', 'invalid_code')
+      }
+    },
+  })
+  setHandler(attemptJudgedSignal, (hint: unknown) => {
+    const { closed, attemptsLeft } = (hint ?? {}) as Record<string, unknown>
+    if (typeof closed !== 'boolean' || typeof attemptsLeft !== 'number') return ignore('attemptJudged')
+    hinted ||= closed
+    status = { ...status, attemptsLeft }
+  })
+  setHandler(challengeStatusQuery, () => status)
+
+  // A code verifies while its send is still being answered, so the send runs beside the waiting.
+  const sending = new CancellationScope()
+  const send = async () => {
+    try {
+      const sent = await sending.run(() => sendCode(input))
+      if ('closed' in sent) return settle(sent.closed)
+      status = { ...sent.status, ...status, status: result?.outcome ?? 'open' }
+      delivery.remainingMs = sent.remainingMs
+    } catch {
+      delivery.failed = true
+    }
+  }
+  const news = () => result !== undefined || hinted
+
+  try {
+    void send()
+    while (result === undefined) {
+      if (hinted) {
+        hinted = false
+        const standing = await readOutcome({ challengeId })
+        if (standing) settle(standing)
+      } else if (delivery.failed) {
+        settle((await closeChallenge({ challengeId, as: 'undeliverable', reason: 'not_sent' })).closed!)
+      } else if (delivery.remainingMs === undefined) {
+        await condition(() => news() || delivery.remainingMs !== undefined || delivery.failed === true)
+      } else if (!(await condition(news, delivery.remainingMs))) {
+        const { closed, remainingMs } = await closeChallenge({ challengeId, as: 'expired' })
+        if (closed) settle(closed)
+        else delivery.remainingMs = remainingMs!
+      }
+    }
+    sending.cancel()
+    await condition(allHandlersFinished)
+    if (result.outcome === 'superseded' || result.outcome === 'cancelled') await condition(() => false, GIVE_WAY)
+  } catch (error) {
+    if (!isCancellation(error)) throw error
+    // What stands decides: a cancel that comes after a verdict finds `verified`.
+    const standing = await CancellationScope.nonCancellable(async () => {
+      await condition(allHandlersFinished)
+      return result ?? (await closeChallenge({ challengeId, as: 'cancelled' })).closed!
+    })
+    settle(standing)
+    if (standing.outcome === 'superseded' || standing.outcome === 'cancelled') {
+      showOutcome(standing)
+      throw error
+    }
+  }
+
+  showOutcome(result!)
+  if (result!.outcome === 'undeliverable') {
+    throw ApplicationFailure.nonRetryable('the code could not be delivered', 'undeliverable', result)
+  }
+  return result!
+}
+
+const showOutcome = ({ outcome }: ChallengeResult) => upsertSearchAttributes([{ key: OUTCOME, value: outcome }])
+
+/** C15: counted, and otherwise without effect. */
+function ignore(message: string): void {
+  metricMeter.createCounter('otp_ignored_messages', 'messages', 'Messages of a shape that nothing can be made of').add(1, { message })
+  log.warn('ignored a message that has not the shape it should have', { message })
+}
