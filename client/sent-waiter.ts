@@ -17,6 +17,9 @@ export interface SentWaiter {
   close(): Promise<void>
 }
 
+/** A notification may be missed: while we began to wait, or with a lost connection. */
+const LOOK_AGAIN_MS = 1_000
+
 const isDecided = ({ sentAt, outcome }: Pick<Challenge, 'sentAt' | 'outcome'>) => sentAt !== null || outcome !== null
 
 export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
@@ -49,7 +52,7 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
   const wait = async (challenge: Challenge, timeoutMs: number): Promise<Challenge> => {
     if (isDecided(challenge)) return challenge
     const deadline = Date.now() + timeoutMs
-    const notice = await nextNotice(challenge.challengeId, timeoutMs)
+    const notice = await nextNotice(challenge.challengeId, Math.min(timeoutMs, LOOK_AGAIN_MS))
     if (notice) return { ...challenge, ...notice }
     const standing = (await readChallenge(sql, challenge.challengeId)) ?? challenge
     const restMs = deadline - Date.now()

@@ -11,7 +11,7 @@ import {
 import { v7 as uuidv7 } from 'uuid'
 import type { Policy } from '../config.ts'
 import type { ChallengeInput, ChallengeResult } from '../domain/challenge.ts'
-import { admitChallenge, type AdmissionRequest, type AdmissionResult } from '../postgres/admission.ts'
+import { admitChallenge, type Admitted, type AdmissionRequest, type NotAdmitted } from '../postgres/admission.ts'
 import { giveWay, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
@@ -26,9 +26,7 @@ export interface ChallengeStarter {
 export type StartRequest = Omit<AdmissionRequest, 'challengeId'>
 
 /** `started` settles when the workflow runs, or when the challenge needs none any more. */
-export type Start =
-  | Exclude<AdmissionResult, { challenge: Challenge }>
-  | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge; readonly started: Promise<void> }
+export type Start = NotAdmitted | (Admitted & { readonly started: Promise<void> })
 
 /**
  * Admits a challenge and starts its workflow. A refusal has changed nothing.
@@ -41,8 +39,8 @@ export type Start =
 export async function startChallenge(starter: ChallengeStarter, request: StartRequest): Promise<Start> {
   const admission = await admitChallenge(starter.sql, starter.policy, { ...request, challengeId: uuidv7() })
   if (admission.kind !== 'admitted' && admission.kind !== 'existing') return admission
-  const { kind, challenge } = admission
-  return { kind, challenge, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }
+  const { challenge } = admission
+  return { ...admission, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }
 }
 
 const needsExecution = ({ outcome, runId }: Challenge) => outcome === null && runId === null

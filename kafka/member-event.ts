@@ -31,6 +31,7 @@ const EMAIL_MAX_LENGTH = 320
 const EARLIEST_BIRTH_DATE = '1900-01-01'
 /** The day has begun somewhere 14 hours before it begins in UTC. */
 const FIRST_TIME_ZONE_MS = 14 * 3_600_000
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** Control characters are where header injection starts; lone surrogates are no text to Postgres. */
 const isPlainText = (value: string) => !/\p{Cc}/u.test(value) && value.isWellFormed()
@@ -100,11 +101,10 @@ export function readMemberEvent({ key, value, offset }: MemberEventRecord, now =
   const parsed = events[type].safeParse(json)
   if (!parsed.success) return { bad: 'wrong_shape' }
   const event = parsed.data
-  const eventTime = toInstant(event.time)
   const { birthDate } = event.data
-  if (eventTime === undefined || (birthDate && !isBirthDate(birthDate, now))) return { bad: 'impossible_date' }
+  if (!isInstant(event.time) || (birthDate && !isBirthDate(birthDate, now))) return { bad: 'impossible_date' }
   if (event.subject !== memberId || event.data.memberId !== memberId) return { bad: 'wrong_key' }
-  return { change: toChange(event.data, type === 'member.withdrawn' ? 'withdrawn' : 'active', eventTime, offset) }
+  return { change: toChange(event.data, type === 'member.withdrawn' ? 'withdrawn' : 'active', event.time, offset) }
 }
 
 function parseJson(value: Buffer): unknown {
@@ -149,21 +149,23 @@ function toChange(
   }
 }
 
-/** A time that the calendar has, after the epoch, as Postgres reads it. */
-function toInstant(time: string): string | undefined {
-  const instant = Date.parse(time)
-  // Date.parse knows that no hour has 60 minutes, but takes 31 April for 1 May.
-  if (!(instant > 0) || !isCalendarDate(time.slice(0, 10))) return undefined
-  const iso = new Date(instant).toISOString()
-  return iso.length === 24 ? iso : undefined
+/** A time that both the calendar and Postgres have, after the epoch; no leap second, no offset of 15 hours. */
+const isInstant = (time: string) =>
+  isCalendarDate(time) &&
+  time >= '1970' &&
+  digits(time, 11, 2) < 24 &&
+  digits(time, 14, 2) < 60 &&
+  digits(time, 17, 2) < 60 &&
+  (time.endsWith('Z') || (digits(time, time.length - 5, 2) <= 14 && digits(time, time.length - 2, 2) < 60))
+
+/** Whether the calendar has the day that a text of the form `2008-02-29…` begins with. */
+function isCalendarDate(text: string): boolean {
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2)]
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return day >= 1 && day <= (month === 2 && leap ? 29 : (DAYS[month - 1] ?? 0))
 }
 
-function isCalendarDate(date: string): boolean {
-  const instant = Date.parse(`${date}T00:00:00Z`)
-  return !Number.isNaN(instant) && new Date(instant).toISOString().startsWith(date)
-}
+const digits = (text: string, start: number, count: number) => Number(text.slice(start, start + count))
 
 const isBirthDate = (date: string, now: number) =>
-  date >= EARLIEST_BIRTH_DATE &&
-  date <= new Date(now + FIRST_TIME_ZONE_MS).toISOString().slice(0, 10) &&
-  isCalendarDate(date)
+  date >= EARLIEST_BIRTH_DATE && isCalendarDate(date) && Date.parse(date) <= now + FIRST_TIME_ZONE_MS

@@ -6,16 +6,15 @@
  * and how to end it gently) and `{"release": pid}`. At the end of its stdin it ends what it protects, gently at first,
  * removes the folder it was given and goes.
  *
- * It also holds the name of what runs, a socket: a second start finds it taken, and `npm run reset` can ask for a stop
+ * It also holds the name of what runs, a socket: a second start finds it taken, and `npm run reset` asks for a stop
  * through it. It says `held` on stdout once it has the name, `taken` if it cannot have it, and `stop` when asked to.
  */
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
-import type { Server } from 'node:net'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { isAlive } from './stack/program.ts'
 
 /** How long a protected process may take to end by itself. */
@@ -23,17 +22,21 @@ const GENTLE_MS = 8_000
 
 const { values } = parseArgs({ options: { socket: { type: 'string' }, remove: { type: 'string' } } })
 const groups = new Map<number, NodeJS.Signals>()
+let state = 'running'
 
 // A terminal's Ctrl-C, or the end of its session, is for the process that is guarded.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 process.stdout.on('error', () => {})
 
-const name = values.socket === undefined ? undefined : await hold(values.socket)
-console.log('held')
-for await (const line of createInterface({ input: process.stdin })) heed(line)
-await endAll()
-if (values.remove !== undefined) await rm(values.remove, { recursive: true, force: true, maxRetries: 3 })
-name?.close()
+if (values.socket === undefined || (await hold(values.socket))) {
+  console.log('held')
+  for await (const line of createInterface({ input: process.stdin })) heed(line)
+  state = 'stopping'
+  await endAll()
+  if (values.remove !== undefined) await rm(values.remove, { recursive: true, force: true, maxRetries: 3 })
+} else {
+  console.log('taken')
+}
 process.exit()
 
 function heed(line: string) {
@@ -42,36 +45,38 @@ function heed(line: string) {
   else groups.delete(order.release)
 }
 
-async function hold(socket: string): Promise<Server> {
+/** False where another guard has the name and means to keep it; one that is about to go is waited for. */
+async function hold(socket: string): Promise<boolean> {
   const server = createServer((client) => {
     client.on('error', () => {})
     client.on('data', () => console.log('stop'))
+    client.write(`${state}\n`)
   })
-  const listening = once(server.listen(socket), 'listening')
-  try {
-    await listening
-  } catch {
-    if (await answers(socket)) {
-      console.log('taken')
-      process.exit()
+  for (;;) {
+    try {
+      await once(server.listen(socket), 'listening')
+      return true
+    } catch {
+      if ((await holderOf(socket)) === 'running') return false
+      // Left behind by a guard that has gone.
+      await rm(socket, { force: true })
     }
-    // Left behind by a guard that was killed itself.
-    await rm(socket, { force: true })
-    await once(server.listen(socket), 'listening')
   }
-  return server
 }
 
-async function answers(socket: string): Promise<boolean> {
+/** What the guard that has the name says; when it is stopping, only after it has gone. */
+async function holderOf(socket: string): Promise<string | undefined> {
   const client = createConnection(socket)
   try {
-    await once(client, 'connect')
-    return true
+    const [said] = (await once(client, 'data')) as [Buffer]
+    if (said.toString().startsWith('running')) return 'running'
+    await once(client, 'close')
   } catch {
-    return false
+    // Nobody listens.
   } finally {
     client.destroy()
   }
+  return undefined
 }
 
 async function endAll() {

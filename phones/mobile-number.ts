@@ -26,11 +26,11 @@ const JAPANESE_MOBILE = /^(?:\+81|0)([6789]0)[- ]?([1-9]\d{3})[- ]?(\d{4})$/
  */
 export function toMobileNumber(input: string, country: string): MobileNumber | undefined {
   if (input.length > MAX_LENGTH) return undefined
-  const written = toHalfWidth(input).trim()
-  if (country === 'JP' || written.startsWith('+')) {
-    const japanese = JAPANESE_MOBILE.exec(written)
+  if (country === 'JP' || input.startsWith('+')) {
+    const japanese = JAPANESE_MOBILE.exec(input)
     if (japanese) return { e164: `+81${japanese[1]}${japanese[2]}${japanese[3]}`, country: 'JP' }
   }
+  const written = toHalfWidth(input).trim()
   if (!WRITTEN.test(written)) return undefined
   const defaultCountry = isSupportedCountry(country) ? { defaultCountry: country } : {}
   const number = parsePhoneNumberFromString(written, { ...defaultCountry, extract: false })

@@ -25,8 +25,12 @@ export interface AdmissionRequest {
   readonly idempotency?: { readonly key: string; readonly requestHash: string }
 }
 
-export type AdmissionResult =
-  | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge }
+export interface Admitted {
+  readonly kind: 'admitted' | 'existing'
+  readonly challenge: Challenge
+}
+
+export type NotAdmitted =
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number }
   | { readonly kind: 'unknown_member' }
   | { readonly kind: 'unknown_purpose' }
@@ -47,7 +51,7 @@ interface Member {
 /** A member event may come between our look and the statement; more than once is already rare. */
 const LOOKS = 5
 
-export async function admitChallenge(sql: Sql, policy: Policy, request: AdmissionRequest): Promise<AdmissionResult> {
+export async function admitChallenge(sql: Sql, policy: Policy, request: AdmissionRequest): Promise<Admitted | NotAdmitted> {
   const { registering, continues, ipHash, idempotency } = request
   if (!policy.purposes.includes(request.purpose) || (request.purpose === 'register_phone') !== (registering !== undefined)) {
     return { kind: 'unknown_purpose' }

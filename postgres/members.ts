@@ -35,7 +35,7 @@ interface MemberState extends Place {
   readonly country: string | null
   readonly language: string | null
   readonly notificationPreference: 'email' | 'sms' | null
-  /** ISO 8601, UTC. */
+  /** RFC 3339. */
   readonly eventTime: string
 }
 
@@ -47,9 +47,12 @@ interface MemberState extends Place {
  */
 export async function applyMemberChanges(sql: Sql, partition: number, changes: readonly MemberChange[]) {
   const rounds = toRounds(changes)
-  // Pipelined: the later rounds wait for no answer. Nearly always there is one.
+  const [only] = rounds
+  // Nearly always: a statement is a transaction by itself.
+  if (only && rounds.length === 1) return (await applyRound(sql, partition, only))[0].applied
+  // Pipelined: the later rounds wait for no answer.
   const applied = await sql.begin((transaction) => rounds.map((round) => applyRound(transaction, partition, round)))
-  return applied.reduce((total, [row]) => total + row!.applied, 0)
+  return applied.reduce((total, [row]) => total + row.applied, 0)
 }
 
 /** A statement can change a row once: the nth event of each member goes into the nth round. */
@@ -68,7 +71,7 @@ function toRounds(changes: readonly MemberChange[]): MemberChange[][] {
 
 type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0]
 
-function applyRound(sql: Transaction, partition: number, round: readonly MemberChange[]) {
+function applyRound(sql: Sql | Transaction, partition: number, round: readonly MemberChange[]) {
   const states = round.map((change) => (change.status === 'erased' ? undefined : change))
   const column = <F extends keyof MemberState>(field: F) => states.map((state) => state?.[field] ?? null)
   return sql<[{ applied: number }]>`
@@ -83,7 +86,7 @@ function applyRound(sql: Transaction, partition: number, round: readonly MemberC
       ${column('phoneCountry')}::text[],
       ${column('mobileCarrier')}::text[],
       ${column('birthDate')}::text[],
-      ${column('familyCard')}::boolean[],
+      ${column('familyCard').map((flag) => flag?.toString() ?? null)}::boolean[],
       ${column('country')}::text[],
       ${column('language')}::text[],
       ${column('notificationPreference')}::text[],

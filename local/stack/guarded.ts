@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AlreadyRunning } from './errors.ts'
@@ -19,38 +21,77 @@ export interface GuardOptions {
   readonly remove?: string
   /** Another process asks this one to stop. */
   readonly onStop?: () => void
-  /** The guard was killed: what runs is unprotected. */
-  readonly onLost?: () => void
 }
 
 /**
- * @throws {AlreadyRunning} when another start holds the same socket
+ * Starts a guard; one that is killed is started again.
+ *
+ * @throws {AlreadyRunning} when another start holds the same socket; one that is just ending is waited for
  */
-export async function openGuard({ socket, remove, onStop, onLost }: GuardOptions = {}): Promise<Guard> {
+export async function openGuard(options: GuardOptions = {}): Promise<Guard> {
+  const groups = new Map<number, NodeJS.Signals>()
+  let closing = false
+  let guard = await startGuard(options)
+
+  const tell = (order: object) => guard.process.stdin.write(`${JSON.stringify(order)}\n`)
+  const tellAll = () => groups.forEach((signal, pid) => tell({ protect: pid, signal }))
+  const replaceWhenKilled = () =>
+    void guard.gone.then(async () => {
+      if (closing) return
+      guard = await startGuard(options)
+      tellAll()
+      replaceWhenKilled()
+    })
+  replaceWhenKilled()
+
+  return {
+    protect(pid, signal) {
+      groups.set(pid, signal)
+      tell({ protect: pid, signal })
+    },
+    release(pid) {
+      if (groups.delete(pid)) tell({ release: pid })
+    },
+    async close() {
+      closing = true
+      guard.process.stdin.end()
+      await guard.gone
+    },
+  }
+}
+
+/**
+ * Asks the start that holds `socket` to stop, and resolves when all it had started is gone.
+ *
+ * @returns false where none holds it
+ */
+export async function askToStop(socket: string): Promise<boolean> {
+  const client = createConnection(socket)
+  try {
+    await once(client, 'connect')
+  } catch {
+    return false
+  }
+  client.write('stop\n')
+  client.resume()
+  await once(client, 'close')
+  return true
+}
+
+async function startGuard({ socket, remove, onStop }: GuardOptions) {
   const options = [...(socket ? ['--socket', socket] : []), ...(remove ? ['--remove', remove] : [])]
   const guard = spawn(process.execPath, [join(import.meta.dirname, '..', 'guard.ts'), ...options], {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   guard.stdin.on('error', () => {})
-  let closing = false
   const gone = new Promise<void>((resolve) => guard.once('close', () => resolve()))
-  const held = await new Promise<string>((resolve) => {
+  const answer = await new Promise<string>((resolve) => {
     createInterface({ input: guard.stdout }).on('line', (line) => (line === 'stop' ? onStop?.() : resolve(line)))
     guard.once('close', () => resolve('ended'))
     guard.once('error', () => resolve('failed'))
   })
-  if (held === 'taken') throw new AlreadyRunning()
-  if (held !== 'held') throw new Error(`The guard process did not start (${held})`)
-  void gone.then(() => closing || onLost?.())
-  const tell = (order: object) => guard.stdin.write(`${JSON.stringify(order)}\n`)
-  return {
-    protect: (pid, signal) => void tell({ protect: pid, signal }),
-    release: (pid) => void tell({ release: pid }),
-    async close() {
-      closing = true
-      guard.stdin.end()
-      await gone
-    },
-  }
+  if (answer === 'taken') throw new AlreadyRunning()
+  if (answer !== 'held') throw new Error(`The guard process did not start (${answer})`)
+  return { process: guard, gone }
 }

@@ -1,17 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { Kafka, logLevel } from 'kafkajs'
 import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS, OTP_EVENTS } from '../../kafka/topics.ts'
 import { PartUnavailable } from './errors.ts'
 import type { Part, PartOptions } from './part.ts'
 import { freePort } from './ports.ts'
-import { cacheFolder, startProgram, whenReady } from './program.ts'
+import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
 
 const VERSION = '4.1.1'
 const JAVA = 17
@@ -45,7 +43,7 @@ export async function startKafka(options: PartOptions): Promise<Part & { readonl
   const properties = join(folder, 'server.properties')
   await mkdir(folder, { recursive: true })
   const java = await findJava(env)
-  const classPath = join(await findJars(env, report), '*')
+  const classPath = join(await findJars(options), '*')
   await writeFile(properties, serverProperties(folder, port, await freePort()))
   await format({ folder, properties, java, classPath, env, report })
   const program = await startProgram({
@@ -154,7 +152,8 @@ async function javaVersion(java: string, env: NodeJS.ProcessEnv): Promise<number
 }
 
 /** The folder of Kafka's jars; Maven fetches them once. */
-async function findJars(env: NodeJS.ProcessEnv, report: (line: string) => void): Promise<string> {
+async function findJars(options: PartOptions): Promise<string> {
+  const { env, report } = options
   const jars = join(cacheFolder(env), `kafka-${VERSION}`)
   if (existsSync(jars)) return jars
   report(`fetching Kafka ${VERSION} with Maven (about 45 MB, once)`)
@@ -162,7 +161,7 @@ async function findJars(env: NodeJS.ProcessEnv, report: (line: string) => void):
   const draft = await mkdtemp(join(cacheFolder(env), 'kafka-draft-'))
   try {
     await writeFile(join(draft, 'pom.xml'), POM)
-    await copyDependencies(draft, env, report)
+    await copyDependencies(draft, options)
     // Another start may have been first: its jars are as good.
     await rename(join(draft, 'jars'), jars).catch((error: unknown) => {
       if (!existsSync(jars)) throw error
@@ -173,25 +172,23 @@ async function findJars(env: NodeJS.ProcessEnv, report: (line: string) => void):
   return jars
 }
 
-async function copyDependencies(folder: string, env: NodeJS.ProcessEnv, report: (line: string) => void) {
+async function copyDependencies(folder: string, { env, guard, report }: PartOptions) {
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies'
   const options = ['-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${join(folder, 'jars')}`]
-  const maven = spawn('mvn', options, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  const problems: string[] = []
-  createInterface({ input: maven.stdout }).on('line', (line) => {
-    if (line.startsWith('[ERROR]')) problems.push(line)
-    const file = /(?:Downloaded from|Copying) \S*?([^/\s]+\.jar)/.exec(line)?.[1]
-    if (file) report(`fetching Kafka ${VERSION} with Maven: ${file}`)
+  const complaints: string[] = []
+  const problem = await runTool('mvn', options, {
+    env,
+    guard,
+    onLine(line) {
+      if (line.startsWith('[ERROR]')) complaints.push(line.slice('[ERROR] '.length))
+      const file = /(?:Downloaded from|Copying) .*?([^/\s]+\.jar)/.exec(line)?.[1]
+      if (file) report(`fetching Kafka ${VERSION} with Maven: ${file}`)
+    },
   })
-  const problem = await once(maven, 'close').then(
-    ([code]) => (code === 0 ? undefined : (problems[0] ?? `exit code ${String(code)}`)),
-    () => 'there is no program named mvn',
+  if (problem === undefined) return
+  throw new PartUnavailable(
+    `Kafka ${VERSION} could not be fetched with Maven: ${complaints[0] ?? problem}. ` +
+      'Install Maven (Debian: apt-get install maven; macOS: brew install maven) and see that it reaches a repository ' +
+      '(~/.m2/settings.xml), or set KAFKA_BROKERS to a Kafka that runs already.',
   )
-  if (problem !== undefined) {
-    throw new PartUnavailable(
-      `Kafka ${VERSION} could not be fetched with Maven: ${problem}. ` +
-        'Install Maven (Debian: apt-get install maven; macOS: brew install maven) and see that it reaches a repository ' +
-        '(~/.m2/settings.xml), or set KAFKA_BROKERS to a Kafka that runs already.',
-    )
-  }
 }

@@ -5,8 +5,8 @@ const LOOPBACK = '127.0.0.1'
 /** A port of this machine that nothing listens on. */
 export const freePort = (): Promise<number> => probe(0).then((port) => port!)
 
-/** Whether nothing listens on `port`. */
-export const isFree = async (port: number): Promise<boolean> => (await probe(port)) !== undefined
+/** Whether nothing listens on `port` of `host`. Default: loopback. */
+export const isFree = async (port: number, host = LOOPBACK): Promise<boolean> => (await probe(port, host)) !== undefined
 
 /**
  * `preferred`, or the next port above it that is free and not in `taken`; the choice is added to `taken`, so that

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Guard } from './guarded.ts'
@@ -66,6 +67,27 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       await rm(pidFile, { force: true })
     },
   }
+}
+
+/**
+ * Runs a program to its end, guarded like the others; `onLine` gets each line of its output.
+ *
+ * @returns undefined when it went well, else what went wrong in a few words
+ */
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  { env, guard, onLine }: { env: NodeJS.ProcessEnv; guard: Guard; onLine: (line: string) => void },
+): Promise<string | undefined> {
+  const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  if (child.pid !== undefined) guard.protect(child.pid, 'SIGTERM')
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine)
+  const problem = await new Promise<string | undefined>((resolve) => {
+    child.once('error', () => resolve(`there is no program named ${command}`))
+    child.once('close', (code, signal) => resolve(code === 0 ? undefined : (signal ?? `exit code ${code}`)))
+  })
+  if (child.pid !== undefined) guard.release(child.pid)
+  return problem
 }
 
 /**

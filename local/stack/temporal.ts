@@ -1,14 +1,12 @@
 import { Connection } from '@temporalio/client'
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { PartUnavailable } from './errors.ts'
 import type { Part, PartOptions } from './part.ts'
-import { cacheFolder, startProgram, whenReady } from './program.ts'
+import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
 
 const CLI_VERSION = '1.5.1'
 const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
@@ -29,10 +27,10 @@ export interface TemporalOptions extends PartOptions {
  * @returns with `address`, `host:port` of its frontend
  */
 export async function startTemporal(options: TemporalOptions): Promise<Part & { readonly address: string }> {
-  const { folder, port, guard, env, report, namespaces = [] } = options
+  const { folder, port, guard, env, namespaces = [] } = options
   const logFile = join(folder, 'temporal.log')
   await mkdir(folder, { recursive: true })
-  const command = await findCli(env, report)
+  const command = await findCli(options)
   const program = await startProgram({
     name: 'Temporal',
     command,
@@ -73,7 +71,8 @@ async function check(address: string, namespaces: readonly string[]) {
   }
 }
 
-async function findCli(env: NodeJS.ProcessEnv, report: (line: string) => void): Promise<string> {
+async function findCli(options: PartOptions): Promise<string> {
+  const { env, report } = options
   const cache = join(cacheFolder(env), `temporal-${CLI_VERSION}`)
   const goPath = env['GOPATH']?.split(delimiter)[0] || join(homedir(), 'go')
   for (const candidate of ['temporal', join(cache, 'temporal'), join(goPath, 'bin', 'temporal')]) {
@@ -81,10 +80,10 @@ async function findCli(env: NodeJS.ProcessEnv, report: (line: string) => void): 
   }
   await mkdir(cache, { recursive: true })
   report("fetching Temporal's program")
-  const downloadProblem = await download(cache).then(() => undefined, String)
+  const downloadProblem = await download(cache).then(() => undefined, inWords)
   if (downloadProblem === undefined) return join(cache, 'temporal')
   report("building Temporal's program with Go (some minutes, once)")
-  const buildProblem = await build(cache, env, report).then(() => undefined, String)
+  const buildProblem = await build(cache, options).then(() => undefined, inWords)
   if (buildProblem === undefined) return join(cache, 'temporal')
   throw new PartUnavailable(
     [
@@ -97,6 +96,8 @@ async function findCli(env: NodeJS.ProcessEnv, report: (line: string) => void): 
     ].join('\n'),
   )
 }
+
+const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   return promisify(execFile)(command, ['--version'], { env }).then(
@@ -117,18 +118,17 @@ async function download(cache: string) {
   await rename(join(cache, file), join(cache, 'temporal'))
 }
 
-async function build(cache: string, env: NodeJS.ProcessEnv, report: (line: string) => void) {
-  const go = spawn('go', ['install', '-v', GO_PACKAGE], {
-    env: { ...env, GOBIN: cache, CGO_ENABLED: '0' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+async function build(cache: string, { env, guard, report }: PartOptions) {
   let last = ''
   let packages = 0
-  createInterface({ input: go.stderr }).on('line', (line) => {
-    last = line
-    packages += 1
-    report(`building Temporal's program with Go: ${packages} packages, ${line}`)
+  const problem = await runTool('go', ['install', '-v', GO_PACKAGE], {
+    env: { ...env, GOBIN: cache, CGO_ENABLED: '0' },
+    guard,
+    onLine(line) {
+      last = line
+      packages += 1
+      report(`building Temporal's program with Go: step ${packages}, ${line}`)
+    },
   })
-  const [code] = (await once(go, 'close')) as [number | null]
-  if (code !== 0) throw new Error(last || `exit code ${code}`)
+  if (problem !== undefined) throw new Error(last ? `${problem}, ${last}` : problem)
 }
