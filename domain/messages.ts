@@ -6,57 +6,55 @@
  * offers the code to that site only. The code comes early, so that a notification shows it. There is no link in any
  * message, so that one with a link is known for a fraud.
  */
-import * as files from "./messages/catalogs.ts";
+import * as files from './messages/catalogs.ts'
 
 /** One language's texts. `{code}`, `{minutes}` and `{purpose}` stand where they are filled in. */
 export interface Catalog {
-  readonly sms: string;
+  readonly sms: string
   readonly email: {
-    readonly subject: string;
-    readonly lead: string;
-    readonly purpose: string;
-    readonly valid: string;
-    readonly newest: string;
-    readonly screen: string;
-    readonly staff: string;
-    readonly ignore: string;
-    readonly sender: string;
-  };
+    readonly subject: string
+    readonly lead: string
+    readonly purpose: string
+    readonly valid: string
+    readonly newest: string
+    readonly screen: string
+    readonly staff: string
+    readonly ignore: string
+    readonly sender: string
+  }
   /** By purpose; `other` stands for purposes that only the configuration knows. */
-  readonly purposes: Readonly<Record<string, string>> & { readonly other: string };
+  readonly purposes: Readonly<Record<string, string>> & { readonly other: string }
 }
 
 /** Every language's texts, by BCP 47 tag. */
-export const catalogs: Readonly<Record<string, Catalog>> = { ...files };
+export const catalogs: Readonly<Record<string, Catalog>> = { ...files }
 
-const FALLBACK = "en";
+const FALLBACK = 'en'
 
 export interface MessageInput {
-  readonly channel: "sms" | "email";
+  readonly channel: 'sms' | 'email'
   /** Any BCP 47 tag, or nothing: see {@link messageLanguage}. */
-  readonly language?: string | null | undefined;
-  readonly code: string;
-  readonly purpose: string;
+  readonly language?: string | null | undefined
+  readonly code: string
+  readonly purpose: string
   /** The host of the origin-bound line. */
-  readonly originHost: string;
+  readonly originHost: string
   /** How long the code lives, in minutes; shown as whole minutes, rounded down, at least 1. */
-  readonly ttlMinutes: number;
+  readonly ttlMinutes: number
 }
 
 export interface RenderedMessage {
-  readonly text: string;
+  readonly text: string
   /** E-mail only. */
-  readonly subject?: string;
-  readonly html?: string;
+  readonly subject?: string
+  readonly html?: string
 }
 
 /** The message for one code. Holds the code: it goes to the provider and nowhere else. */
 export function renderMessage(input: MessageInput): RenderedMessage {
-  const language = messageLanguage(input.language);
-  const catalog = catalogs[language]!;
-  return input.channel === "sms"
-    ? { text: smsText(catalog, input) }
-    : emailMessage(language, catalog, input);
+  const language = messageLanguage(input.language)
+  const catalog = catalogs[language]!
+  return input.channel === 'sms' ? { text: smsText(catalog, input) } : emailMessage(language, catalog, input)
 }
 
 /**
@@ -64,17 +62,17 @@ export function renderMessage(input: MessageInput): RenderedMessage {
  * by region: Taiwan, Hong Kong and Macau write Traditional), else the same language, else English.
  */
 export function messageLanguage(tag: string | null | undefined): string {
-  const subtags = (tag ?? "").toLowerCase().split(/[-_]/);
-  const known = Object.keys(catalogs);
-  const exact = known.find((language) => language.toLowerCase() === subtags.join("-"));
-  if (exact) return exact;
-  if (subtags[0] === "zh") return isTraditional(subtags) ? "zh-Hant" : "zh-Hans";
-  return known.find((language) => language === subtags[0]) ?? FALLBACK;
+  const subtags = (tag ?? '').toLowerCase().split(/[-_]/)
+  const known = Object.keys(catalogs)
+  const exact = known.find((language) => language.toLowerCase() === subtags.join('-'))
+  if (exact) return exact
+  if (subtags[0] === 'zh') return isTraditional(subtags) ? 'zh-Hant' : 'zh-Hans'
+  return known.find((language) => language === subtags[0]) ?? FALLBACK
 }
 
 function isTraditional(subtags: readonly string[]): boolean {
-  if (subtags.includes("hans")) return false;
-  return ["hant", "tw", "hk", "mo"].some((subtag) => subtags.includes(subtag));
+  if (subtags.includes('hans')) return false
+  return ['hant', 'tw', 'hk', 'mo'].some((subtag) => subtags.includes(subtag))
 }
 
 /**
@@ -82,56 +80,44 @@ function isTraditional(subtags: readonly string[]): boolean {
  * at its start, and refuses a configuration for which any is named.
  */
 export function languagesOverOneSegment(
-  settings: Pick<MessageInput, "originHost" | "ttlMinutes"> & { readonly digits: number },
+  settings: Pick<MessageInput, 'originHost' | 'ttlMinutes'> & { readonly digits: number },
 ): string[] {
-  const code = "0".repeat(settings.digits);
-  return Object.keys(catalogs).filter(
-    (language) => !isOneSegment(smsText(catalogs[language]!, { ...settings, code })),
-  );
+  const code = '0'.repeat(settings.digits)
+  return Object.keys(catalogs).filter((language) => !isOneSegment(smsText(catalogs[language]!, { ...settings, code })))
 }
 
 /** The characters of GSM 03.38's basic table that take one septet each, without its Greek and accented ones. */
-const GSM_7 = /^[\n\r !"#$%&'()*+,\-./0-9:;<=>?@A-Z_a-z]*$/;
+const GSM_7 = /^[\n\r !"#$%&'()*+,\-./0-9:;<=>?@A-Z_a-z]*$/
 
 /** One segment holds 160 characters where all are of GSM-7, else 70 UTF-16 units. */
 export function isOneSegment(text: string): boolean {
-  return text.length <= (GSM_7.test(text) ? 160 : 70);
+  return text.length <= (GSM_7.test(text) ? 160 : 70)
 }
 
-function smsText(
-  catalog: Catalog,
-  input: Pick<MessageInput, "code" | "originHost" | "ttlMinutes">,
-): string {
-  return `${fill(catalog.sms, input)}\n@${input.originHost} #${input.code}`;
+function smsText(catalog: Catalog, input: Pick<MessageInput, 'code' | 'originHost' | 'ttlMinutes'>): string {
+  return `${fill(catalog.sms, input)}\n@${input.originHost} #${input.code}`
 }
 
-function emailMessage(
-  language: string,
-  { email, purposes }: Catalog,
-  input: MessageInput,
-): RenderedMessage {
-  const purpose =
-    (Object.hasOwn(purposes, input.purpose) && purposes[input.purpose]) || purposes.other;
-  const about = [fill(email.purpose, input).replace("{purpose}", () => purpose)];
-  const validity = [fill(email.valid, input), email.newest, email.screen];
-  const warning = [email.staff, email.ignore];
-  const paragraphs = [about, validity, warning, [email.sender]];
+function emailMessage(language: string, { email, purposes }: Catalog, input: MessageInput): RenderedMessage {
+  const purpose = (Object.hasOwn(purposes, input.purpose) && purposes[input.purpose]) || purposes.other
+  const about = [fill(email.purpose, input).replace('{purpose}', () => purpose)]
+  const validity = [fill(email.valid, input), email.newest, email.screen]
+  const warning = [email.staff, email.ignore]
+  const paragraphs = [about, validity, warning, [email.sender]]
   return {
     subject: email.subject,
-    text:
-      [`${email.lead}${input.code}`, ...paragraphs.map((lines) => lines.join("\n"))].join("\n\n") +
-      "\n",
+    text: [`${email.lead}${input.code}`, ...paragraphs.map((lines) => lines.join('\n'))].join('\n\n') + '\n',
     html: emailHtml(language, email, input.code, paragraphs),
-  };
+  }
 }
 
 function emailHtml(
   language: string,
-  { subject, lead }: Catalog["email"],
+  { subject, lead }: Catalog['email'],
   code: string,
   paragraphs: readonly (readonly string[])[],
 ): string {
-  const body = paragraphs.map((lines) => `<p>${lines.map(escapeHtml).join("<br>")}</p>`).join("\n");
+  const body = paragraphs.map((lines) => `<p>${lines.map(escapeHtml).join('<br>')}</p>`).join('\n')
   return `<!doctype html>
 <html lang="${language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(subject)}</title></head>
@@ -141,21 +127,14 @@ function emailHtml(
 ${body}
 </body>
 </html>
-`;
+`
 }
 
-function fill(
-  template: string,
-  { code, ttlMinutes }: Pick<MessageInput, "code" | "ttlMinutes">,
-): string {
-  const minutes = String(Math.max(1, Math.floor(ttlMinutes)));
-  return template.replaceAll("{code}", () => code).replaceAll("{minutes}", () => minutes);
+function fill(template: string, { code, ttlMinutes }: Pick<MessageInput, 'code' | 'ttlMinutes'>): string {
+  const minutes = String(Math.max(1, Math.floor(ttlMinutes)))
+  return template.replaceAll('{code}', () => code).replaceAll('{minutes}', () => minutes)
 }
 
 function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

@@ -5,26 +5,26 @@
 /** One message, ready to be sent. Lives in memory only: it holds the code and a destination. */
 export interface Message {
   /** Correlates the provider's records with ours; the challenge id, which is no personal data. */
-  readonly reference: string;
+  readonly reference: string
   /** E.164 with `+` for SMS, an address for e-mail. */
-  readonly to: string;
+  readonly to: string
   /** A number or sender id for SMS, an address for e-mail. */
-  readonly from: string;
-  readonly text: string;
+  readonly from: string
+  readonly text: string
   /** E-mail only. */
-  readonly subject?: string;
-  readonly html?: string;
+  readonly subject?: string
+  readonly html?: string
 }
 
 export interface Provider {
-  readonly id: "sendgrid" | "vonage";
+  readonly id: 'sendgrid' | 'vonage'
   /**
    * Hands one message to the provider.
    *
    * @returns the provider's message id
    * @throws {SendError} and nothing else; it holds neither the request, nor the code, nor credentials
    */
-  send(message: Message, signal?: AbortSignal): Promise<string>;
+  send(message: Message, signal?: AbortSignal): Promise<string>
 }
 
 /**
@@ -36,16 +36,16 @@ export interface Provider {
  *
  * In `temporary` after a lost answer the message may have gone out all the same.
  */
-export type SendErrorKind = "permanent" | "limited" | "temporary";
+export type SendErrorKind = 'permanent' | 'limited' | 'temporary'
 
 export class SendError extends Error {
-  override name = "SendError";
-  readonly kind: SendErrorKind;
-  readonly retryAfterMs: number | undefined;
+  override name = 'SendError'
+  readonly kind: SendErrorKind
+  readonly retryAfterMs: number | undefined
 
   constructor(kind: SendErrorKind, message: string, retryAfterMs?: number) {
-    super(message);
-    this.kind = kind;
-    this.retryAfterMs = retryAfterMs;
+    super(message)
+    this.kind = kind
+    this.retryAfterMs = retryAfterMs
   }
 }

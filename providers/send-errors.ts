@@ -4,15 +4,15 @@
  * An SDK's error carries the request with it: the code, the destination, the credentials. So nothing of it is kept
  * but the status, the wait it asks for, and the system's word for a broken connection (`ECONNRESET`).
  */
-import { SendError } from "./provider.ts";
-import type { Provider } from "./provider.ts";
+import { SendError } from './provider.ts'
+import type { Provider } from './provider.ts'
 
-type ProviderId = Provider["id"];
+type ProviderId = Provider['id']
 
-const TOO_EARLY_OR_LATE = [408, 425];
+const TOO_EARLY_OR_LATE = [408, 425]
 /** Our credentials or our balance: an operator can mend them while the code lives. */
-const OUR_ACCOUNT = [401, 402];
-const LONGEST_WAIT_MS = 86_400_000;
+const OUR_ACCOUNT = [401, 402]
+const LONGEST_WAIT_MS = 86_400_000
 
 /**
  * The error for an HTTP status other than success.
@@ -23,17 +23,16 @@ const LONGEST_WAIT_MS = 86_400_000;
  * @param retryAfterMs what the answer asked to wait, where it did
  */
 export function refused(provider: ProviderId, status: number, retryAfterMs?: number): SendError {
-  const message = `${provider} answered ${status}`;
-  if (status === 429) return new SendError("limited", message, retryAfterMs);
-  const temporary =
-    status < 400 || status >= 500 || [...TOO_EARLY_OR_LATE, ...OUR_ACCOUNT].includes(status);
-  return new SendError(temporary ? "temporary" : "permanent", message, retryAfterMs);
+  const message = `${provider} answered ${status}`
+  if (status === 429) return new SendError('limited', message, retryAfterMs)
+  const temporary = status < 400 || status >= 500 || [...TOO_EARLY_OR_LATE, ...OUR_ACCOUNT].includes(status)
+  return new SendError(temporary ? 'temporary' : 'permanent', message, retryAfterMs)
 }
 
 /** The error for a request whose answer never came, or came unreadable: the message may have gone out. */
 export function unanswered(provider: ProviderId, error: unknown): SendError {
-  const code = systemCode(error) ?? systemCode(error instanceof Error ? error.cause : undefined);
-  return new SendError("temporary", `${provider} did not answer${code ? ` (${code})` : ""}`);
+  const code = systemCode(error) ?? systemCode(error instanceof Error ? error.cause : undefined)
+  return new SendError('temporary', `${provider} did not answer${code ? ` (${code})` : ''}`)
 }
 
 /**
@@ -43,14 +42,13 @@ export function unanswered(provider: ProviderId, error: unknown): SendError {
  *   between (a proxy's page, a portal)
  */
 export function knownId(provider: ProviderId, id: unknown): string {
-  if (typeof id === "string" && id !== "") return id;
-  throw new SendError("temporary", `${provider} accepted the message without an id`);
+  if (typeof id === 'string' && id !== '') return id
+  throw new SendError('temporary', `${provider} accepted the message without an id`)
 }
 
 function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string")
-    return undefined;
-  return /^(E|UND_ERR_)[A-Z_]{2,30}$/.test(error.code) ? error.code : undefined;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
+  return /^(E|UND_ERR_)[A-Z_]{2,30}$/.test(error.code) ? error.code : undefined
 }
 
 /**
@@ -58,18 +56,11 @@ function systemCode(error: unknown): string | undefined {
  *
  * @returns milliseconds from `now`, at most a day; nothing for what cannot be read
  */
-export function readRetryAfter(
-  value: string | null | undefined,
-  now = Date.now(),
-): number | undefined {
-  if (!value) return undefined;
-  const seconds = /^\s*\d{1,9}\s*$/.test(value);
-  const waitMs = seconds
-    ? Number(value) * 1000
-    : /[a-z]/i.test(value)
-      ? Date.parse(value) - now
-      : Number.NaN;
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), LONGEST_WAIT_MS);
+export function readRetryAfter(value: string | null | undefined, now = Date.now()): number | undefined {
+  if (!value) return undefined
+  const seconds = /^\s*\d{1,9}\s*$/.test(value)
+  const waitMs = seconds ? Number(value) * 1000 : /[a-z]/i.test(value) ? Date.parse(value) - now : Number.NaN
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), LONGEST_WAIT_MS)
 }
 
 /**
@@ -84,24 +75,21 @@ export async function withTimeLimit<T>(
   callerSignal: AbortSignal | undefined,
   request: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const abandoned = () => new SendError("temporary", `the request to ${provider} was abandoned`);
-  if (callerSignal?.aborted) throw abandoned();
-  const controller = new AbortController();
-  const stopped = Promise.withResolvers<never>();
+  const abandoned = () => new SendError('temporary', `the request to ${provider} was abandoned`)
+  if (callerSignal?.aborted) throw abandoned()
+  const controller = new AbortController()
+  const stopped = Promise.withResolvers<never>()
   const stop = (error: SendError) => {
-    stopped.reject(error);
-    controller.abort();
-  };
-  const onAbort = () => stop(abandoned());
-  const timer = setTimeout(
-    () => stop(new SendError("temporary", `${provider} did not answer in time`)),
-    timeoutMs,
-  );
-  callerSignal?.addEventListener("abort", onAbort, { once: true });
+    stopped.reject(error)
+    controller.abort()
+  }
+  const onAbort = () => stop(abandoned())
+  const timer = setTimeout(() => stop(new SendError('temporary', `${provider} did not answer in time`)), timeoutMs)
+  callerSignal?.addEventListener('abort', onAbort, { once: true })
   try {
-    return await Promise.race([stopped.promise, request(controller.signal)]);
+    return await Promise.race([stopped.promise, request(controller.signal)])
   } finally {
-    clearTimeout(timer);
-    callerSignal?.removeEventListener("abort", onAbort);
+    clearTimeout(timer)
+    callerSignal?.removeEventListener('abort', onAbort)
   }
 }

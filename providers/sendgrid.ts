@@ -1,21 +1,21 @@
 /**
  * E-mail through SendGrid's v3 Mail Send API, by its own SDK (D1).
  */
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-import { Client } from "@sendgrid/client";
-import { MailService } from "@sendgrid/mail";
-import type { MailData } from "@sendgrid/mail";
-import { SendError } from "./provider.ts";
-import type { Message, Provider } from "./provider.ts";
-import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from "./send-errors.ts";
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { Client } from '@sendgrid/client'
+import { MailService } from '@sendgrid/mail'
+import type { MailData } from '@sendgrid/mail'
+import { SendError } from './provider.ts'
+import type { Message, Provider } from './provider.ts'
+import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
 
 export interface SendGridOptions {
-  readonly apiKey: string;
+  readonly apiKey: string
   /** Without a trailing slash: SendGrid's own, or a simulator's. */
-  readonly baseUrl: string;
+  readonly baseUrl: string
   /** After that the answer counts as lost. The SDK itself would wait for ever. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: number
 }
 
 /**
@@ -27,13 +27,13 @@ export interface SendGridOptions {
  * since an operator can mend our account while the code lives.
  */
 export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): Provider {
-  const httpAgent = new HttpAgent({ keepAlive: true });
-  const httpsAgent = new HttpsAgent({ keepAlive: true });
+  const httpAgent = new HttpAgent({ keepAlive: true })
+  const httpsAgent = new HttpsAgent({ keepAlive: true })
 
   // A client per message, because the SDK takes no signal for a single request. It is a few small objects; the
   // connections belong to the agents.
   const mailService = (signal: AbortSignal): MailService => {
-    const client = new Client();
+    const client = new Client()
     client.setDefaultRequest({
       baseUrl,
       signal,
@@ -44,36 +44,33 @@ export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions):
       maxContentLength: 65_536,
       // The base URL says where requests go; the SDK's HTTP client would look into the environment for a proxy.
       proxy: false,
-    });
+    })
     // Not by setApiKey: it points the client back at SendGrid, and complains on the console about a simulator's key.
-    client.setDefaultHeader("Authorization", `Bearer ${apiKey}`);
-    const service = new MailService();
-    service.setClient(client);
-    return service;
-  };
+    client.setDefaultHeader('Authorization', `Bearer ${apiKey}`)
+    const service = new MailService()
+    service.setClient(client)
+    return service
+  }
 
   const send = async (message: Message, signal?: AbortSignal): Promise<string> => {
     try {
-      const [response] = await withTimeLimit("sendgrid", timeoutMs, signal, (limit) =>
+      const [response] = await withTimeLimit('sendgrid', timeoutMs, signal, (limit) =>
         mailService(limit).send(mailData(message)),
-      );
-      return knownId("sendgrid", header(response.headers, "x-message-id"));
+      )
+      return knownId('sendgrid', header(response.headers, 'x-message-id'))
     } catch (error) {
-      throw sendError(error);
+      throw sendError(error)
     }
-  };
-  return { id: "sendgrid", send };
+  }
+  return { id: 'sendgrid', send }
 }
 
-function mailData({ reference, to, from, subject = "", text, html }: Message): MailData {
+function mailData({ reference, to, from, subject = '', text, html }: Message): MailData {
   return {
     to,
     from,
     subject,
-    content: [
-      { type: "text/plain", value: text },
-      ...(html ? [{ type: "text/html", value: html }] : []),
-    ],
+    content: [{ type: 'text/plain', value: text }, ...(html ? [{ type: 'text/html', value: html }] : [])],
     customArgs: { reference },
     // Each of these, where the account has it on, would write a link or a picture into the message (D5: no links).
     trackingSettings: {
@@ -82,35 +79,26 @@ function mailData({ reference, to, from, subject = "", text, html }: Message): M
       subscriptionTracking: { enable: false },
       ganalytics: { enable: false },
     },
-  };
+  }
 }
 
 function sendError(error: unknown): SendError {
-  if (error instanceof SendError) return error;
+  if (error instanceof SendError) return error
   // The SDK's ResponseError: `code` is the status.
-  if (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "number" &&
-    "response" in error
-  ) {
-    const { headers } = error.response as { headers: unknown };
-    return refused(
-      "sendgrid",
-      error.code,
-      readRetryAfter(header(headers, "retry-after")) ?? untilReset(headers),
-    );
+  if (error instanceof Error && 'code' in error && typeof error.code === 'number' && 'response' in error) {
+    const { headers } = error.response as { headers: unknown }
+    return refused('sendgrid', error.code, readRetryAfter(header(headers, 'retry-after')) ?? untilReset(headers))
   }
-  return unanswered("sendgrid", error);
+  return unanswered('sendgrid', error)
 }
 
 /** SendGrid's own word for when its limit ends: seconds since 1970. */
 function untilReset(headers: unknown): number | undefined {
-  const reset = Number(header(headers, "x-ratelimit-reset"));
-  return reset > 0 ? readRetryAfter(new Date(reset * 1000).toUTCString()) : undefined;
+  const reset = Number(header(headers, 'x-ratelimit-reset'))
+  return reset > 0 ? readRetryAfter(new Date(reset * 1000).toUTCString()) : undefined
 }
 
 function header(headers: unknown, name: string): string | undefined {
-  const value = (headers as Record<string, unknown>)[name];
-  return typeof value === "string" ? value : undefined;
+  const value = (headers as Record<string, unknown>)[name]
+  return typeof value === 'string' ? value : undefined
 }

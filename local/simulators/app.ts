@@ -2,75 +2,70 @@
  * The providers' stand-in on one machine (D9): SendGrid's and Vonage's own HTTP, with faults on demand and an outbox
  * that shows each message as its member would have received it.
  */
-import fastify from "fastify";
-import type { FastifyBaseLogger, FastifyInstance } from "fastify";
-import { z } from "zod";
-import { faultRoutes } from "./faults.ts";
-import { createOutbox, OUTBOX_CAPACITY } from "./outbox.ts";
-import { renderOutboxPage } from "./outbox-page.ts";
-import { sendGridRoutes } from "./sendgrid.ts";
-import { vonageRoutes } from "./vonage.ts";
+import fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { faultRoutes } from './faults.ts'
+import { createOutbox, OUTBOX_CAPACITY } from './outbox.ts'
+import { renderOutboxPage } from './outbox-page.ts'
+import { sendGridRoutes } from './sendgrid.ts'
+import { vonageRoutes } from './vonage.ts'
 
 export interface SimulatorOptions {
-  readonly sendgridApiKey: string;
-  readonly vonageApplicationId: string;
+  readonly sendgridApiKey: string
+  readonly vonageApplicationId: string
   /** PEM, of the pair whose private half signs the sender's JWTs. */
-  readonly vonagePublicKey: string;
+  readonly vonagePublicKey: string
   /** Requests are not logged: this is a load test's target, and they hold codes. */
-  readonly log?: FastifyBaseLogger;
+  readonly log?: FastifyBaseLogger
 }
 
 const listQuery = z.object({
   to: z.string().max(320).optional(),
   /** Without it, all to one destination, or the latest 100 to all. */
   limit: z.coerce.number().int().min(1).max(OUTBOX_CAPACITY).optional(),
-});
+})
 
-const LATEST = 100;
-const ON_PAGE = 50;
+const LATEST = 100
+const ON_PAGE = 50
 
 /** The application, not yet listening. `SENDGRID_BASE_URL` and `VONAGE_BASE_URL` both point at it. */
 export function buildSimulators(options: SimulatorOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...(options.log ? { loggerInstance: options.log } : { logger: false }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
-  });
-  const closing = new AbortController();
-  app.addHook("preClose", async () => closing.abort());
-  const outbox = createOutbox();
-  const faults = faultRoutes(app);
-  const shared = { outbox, faults, closing: closing.signal };
+  })
+  const closing = new AbortController()
+  app.addHook('preClose', async () => closing.abort())
+  const outbox = createOutbox()
+  const faults = faultRoutes(app)
+  const shared = { outbox, faults, closing: closing.signal }
 
   // Each provider in a scope of its own, since each has its own way to say what is wrong.
-  app.register(async (scope) =>
-    sendGridRoutes(scope, { apiKey: options.sendgridApiKey, ...shared }),
-  );
+  app.register(async (scope) => sendGridRoutes(scope, { apiKey: options.sendgridApiKey, ...shared }))
   app.register(async (scope) =>
     vonageRoutes(scope, {
       applicationId: options.vonageApplicationId,
       publicKey: options.vonagePublicKey,
       ...shared,
     }),
-  );
+  )
 
-  app.get("/messages", async (request, reply) => {
-    const query = listQuery.safeParse(request.query);
-    if (!query.success)
-      return reply
-        .code(400)
-        .send({ errors: query.error.issues.map(({ message }) => ({ message })) });
-    const { to, limit } = query.data;
-    return outbox.list(to, limit ?? (to === undefined ? LATEST : OUTBOX_CAPACITY));
-  });
-  app.delete("/messages", async (_request, reply) => {
-    outbox.clear();
-    return reply.code(204).send();
-  });
-  app.get("/", async (request, reply) => {
-    const { to } = listQuery.catch({}).parse(request.query);
-    const page = renderOutboxPage(outbox.list(to || undefined, ON_PAGE), to ?? "");
-    return reply.headers(page.headers).send(page.html);
-  });
-  return app;
+  app.get('/messages', async (request, reply) => {
+    const query = listQuery.safeParse(request.query)
+    if (!query.success) return reply.code(400).send({ errors: query.error.issues.map(({ message }) => ({ message })) })
+    const { to, limit } = query.data
+    return outbox.list(to, limit ?? (to === undefined ? LATEST : OUTBOX_CAPACITY))
+  })
+  app.delete('/messages', async (_request, reply) => {
+    outbox.clear()
+    return reply.code(204).send()
+  })
+  app.get('/', async (request, reply) => {
+    const { to } = listQuery.catch({}).parse(request.query)
+    const page = renderOutboxPage(outbox.list(to || undefined, ON_PAGE), to ?? '')
+    return reply.headers(page.headers).send(page.html)
+  })
+  return app
 }

@@ -1,17 +1,17 @@
 /**
  * Faults on demand: what a simulated provider is told to do wrong (D9).
  */
-import { setTimeout as wait } from "node:timers/promises";
-import type { FastifyInstance, FastifyReply } from "fastify";
-import { z } from "zod";
-import { destinationKey } from "./outbox.ts";
+import { setTimeout as wait } from 'node:timers/promises'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { z } from 'zod'
+import { destinationKey } from './outbox.ts'
 
-export type ProviderId = "sendgrid" | "vonage";
+export type ProviderId = 'sendgrid' | 'vonage'
 
 const faultSchema = z
   .strictObject({
     /** Without it, both. */
-    provider: z.enum(["sendgrid", "vonage"]).optional(),
+    provider: z.enum(['sendgrid', 'vonage']).optional(),
     /** Only messages to this number or address. */
     to: z.string().min(1).max(320).optional(),
     /** Refuse with this status. */
@@ -20,70 +20,65 @@ const faultSchema = z
     /** Answer that much later; what is accepted is accepted at once. */
     latencyMs: z.int().min(0).max(600_000).optional(),
     /** Close the connection without an answer, before or after the message was accepted. */
-    drop: z.enum(["before", "after"]).optional(),
+    drop: z.enum(['before', 'after']).optional(),
     /** For so many messages; without it, until cleared. */
     times: z.int().min(1).optional(),
   })
-  .refine(
-    (fault) =>
-      fault.status !== undefined || fault.latencyMs !== undefined || fault.drop !== undefined,
-    {
-      error: "wants a status, a latencyMs or a drop",
-    },
-  )
+  .refine((fault) => fault.status !== undefined || fault.latencyMs !== undefined || fault.drop !== undefined, {
+    error: 'wants a status, a latencyMs or a drop',
+  })
   .refine((fault) => fault.retryAfterSeconds === undefined || fault.status !== undefined, {
-    error: "retryAfterSeconds goes with a status",
-  });
+    error: 'retryAfterSeconds goes with a status',
+  })
 
-export type Fault = z.output<typeof faultSchema>;
+export type Fault = z.output<typeof faultSchema>
 
 export interface Faults {
   /** The fault for this message, the first that was asked for; counts it as used. */
-  take(provider: ProviderId, to: string): Fault | undefined;
+  take(provider: ProviderId, to: string): Fault | undefined
 }
 
 /** `POST /faults` adds one, `DELETE /faults` clears all, `GET /faults` shows what is still to come. */
 export function faultRoutes(app: FastifyInstance): Faults {
-  let pending: Fault[] = [];
+  let pending: Fault[] = []
 
-  app.get("/faults", async () => ({ faults: pending }));
-  app.delete("/faults", async () => {
-    pending = [];
-    return { faults: pending };
-  });
-  app.post("/faults", async (request, reply) => {
-    const result = faultSchema.safeParse(request.body);
+  app.get('/faults', async () => ({ faults: pending }))
+  app.delete('/faults', async () => {
+    pending = []
+    return { faults: pending }
+  })
+  app.post('/faults', async (request, reply) => {
+    const result = faultSchema.safeParse(request.body)
     if (!result.success) {
       const errors = result.error.issues.map(({ path, message }) => ({
-        field: path.join("."),
+        field: path.join('.'),
         message,
-      }));
-      return reply.code(400).send({ errors });
+      }))
+      return reply.code(400).send({ errors })
     }
-    pending.push(result.data);
-    return { faults: pending };
-  });
+    pending.push(result.data)
+    return { faults: pending }
+  })
 
   const take = (provider: ProviderId, to: string): Fault | undefined => {
-    const fault = pending.find((candidate) => concerns(candidate, provider, to));
-    if (fault?.times !== undefined && --fault.times === 0)
-      pending = pending.filter((other) => other !== fault);
-    return fault;
-  };
-  return { take };
+    const fault = pending.find((candidate) => concerns(candidate, provider, to))
+    if (fault?.times !== undefined && --fault.times === 0) pending = pending.filter((other) => other !== fault)
+    return fault
+  }
+  return { take }
 }
 
 function concerns(fault: Fault, provider: ProviderId, to: string): boolean {
-  if (fault.provider && fault.provider !== provider) return false;
-  return fault.to === undefined || destinationKey(fault.to) === destinationKey(to);
+  if (fault.provider && fault.provider !== provider) return false
+  return fault.to === undefined || destinationKey(fault.to) === destinationKey(to)
 }
 
 export interface Answers {
   /** Takes the message in. */
-  readonly accept: () => void;
-  readonly accepted: (reply: FastifyReply) => FastifyReply;
+  readonly accept: () => void
+  readonly accepted: (reply: FastifyReply) => FastifyReply
   /** The provider's own way to say no. */
-  readonly refused: (reply: FastifyReply, status: number) => FastifyReply;
+  readonly refused: (reply: FastifyReply, status: number) => FastifyReply
 }
 
 /** Answers a message that is all right in itself, as the fault (if any) wants it. `closing` ends all waiting. */
@@ -93,18 +88,15 @@ export async function answerUnder(
   closing: AbortSignal,
   { accept, accepted, refused }: Answers,
 ): Promise<FastifyReply> {
-  const accepting =
-    fault?.drop === "after" || (fault?.drop === undefined && fault?.status === undefined);
-  if (accepting) accept();
-  if (fault?.latencyMs)
-    await wait(fault.latencyMs, undefined, { signal: closing, ref: false }).catch(() => undefined);
+  const accepting = fault?.drop === 'after' || (fault?.drop === undefined && fault?.status === undefined)
+  if (accepting) accept()
+  if (fault?.latencyMs) await wait(fault.latencyMs, undefined, { signal: closing, ref: false }).catch(() => undefined)
   if (fault?.drop || closing.aborted) {
-    reply.hijack();
-    reply.request.raw.socket.destroy();
-    return reply;
+    reply.hijack()
+    reply.request.raw.socket.destroy()
+    return reply
   }
-  if (fault?.status === undefined) return accepted(reply);
-  if (fault.retryAfterSeconds !== undefined)
-    void reply.header("retry-after", fault.retryAfterSeconds);
-  return refused(reply, fault.status);
+  if (fault?.status === undefined) return accepted(reply)
+  if (fault.retryAfterSeconds !== undefined) void reply.header('retry-after', fault.retryAfterSeconds)
+  return refused(reply, fault.status)
 }

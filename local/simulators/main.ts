@@ -2,29 +2,29 @@
  * The simulators as a process: `OTP_SIMULATOR_PORT` (0 for any), `OTP_SIMULATOR_HOST`, and the sender's own
  * `SENDGRID_API_KEY`, `VONAGE_APPLICATION_ID` and `VONAGE_PRIVATE_KEY`.
  */
-import { createPublicKey } from "node:crypto";
-import { pino } from "pino";
-import { buildSimulators } from "./app.ts";
+import { createPublicKey } from 'node:crypto'
+import { pino } from 'pino'
+import { buildSimulators } from './app.ts'
 
 function required(name: string): string {
-  const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set`);
-  return value;
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set`)
+  return value
 }
 
-const log = pino({ name: "simulators" });
-const privateKey = required("VONAGE_PRIVATE_KEY").replaceAll("\\n", "\n");
+const log = pino({ name: 'simulators' })
+const privateKey = required('VONAGE_PRIVATE_KEY').replaceAll('\\n', '\n')
 const app = buildSimulators({
-  sendgridApiKey: required("SENDGRID_API_KEY"),
-  vonageApplicationId: required("VONAGE_APPLICATION_ID"),
-  vonagePublicKey: createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString(),
+  sendgridApiKey: required('SENDGRID_API_KEY'),
+  vonageApplicationId: required('VONAGE_APPLICATION_ID'),
+  vonagePublicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
   log,
-});
+})
 const url = await app.listen({
-  host: process.env["OTP_SIMULATOR_HOST"] || "127.0.0.1",
-  port: Number(process.env["OTP_SIMULATOR_PORT"] || 0),
-  listenTextResolver: () => "listening",
-});
-log.info({ url }, "ready");
+  host: process.env['OTP_SIMULATOR_HOST'] || '127.0.0.1',
+  port: Number(process.env['OTP_SIMULATOR_PORT'] || 0),
+  listenTextResolver: () => 'listening',
+})
+log.info({ url }, 'ready')
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void app.close());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())

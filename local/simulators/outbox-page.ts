@@ -1,17 +1,17 @@
 /**
  * The outbox as a page: SMS as on a phone, e-mail as in a mailbox.
  */
-import { randomBytes } from "node:crypto";
-import type { OutboxMessage } from "./outbox.ts";
+import { randomBytes } from 'node:crypto'
+import type { OutboxMessage } from './outbox.ts'
 
 export interface OutboxPage {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly html: string;
+  readonly headers: Readonly<Record<string, string>>
+  readonly html: string
 }
 
 /** The page for these messages, newest first. It renews itself every two seconds, by itself where scripts may run. */
 export function renderOutboxPage(messages: readonly OutboxMessage[], to: string): OutboxPage {
-  const nonce = randomBytes(16).toString("base64");
+  const nonce = randomBytes(16).toString('base64')
   const policy = [
     "default-src 'none'",
     "style-src 'unsafe-inline'",
@@ -20,62 +20,62 @@ export function renderOutboxPage(messages: readonly OutboxMessage[], to: string)
     "form-action 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
-  ];
+  ]
   const headers = {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": policy.join("; "),
-    "cache-control": "no-store",
-  };
-  const list = messages.length > 0 ? messages.map(renderMessage).join("\n") : renderNothing(to);
-  return { headers, html: renderFrame(list, to, nonce) };
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': policy.join('; '),
+    'cache-control': 'no-store',
+  }
+  const list = messages.length > 0 ? messages.map(renderMessage).join('\n') : renderNothing(to)
+  return { headers, html: renderFrame(list, to, nonce) }
 }
 
 function renderMessage(message: OutboxMessage): string {
-  return message.channel === "sms" ? renderSms(message) : renderEmail(message);
+  return message.channel === 'sms' ? renderSms(message) : renderEmail(message)
 }
 
 function renderSms({ to, from, text, language, at }: OutboxMessage): string {
   return `<article class="sms"${lang(language)}>
 <header><b>${escapeHtml(from)}</b> <span>to ${escapeHtml(to)}</span>${renderTime(at)}</header>
 <p class="bubble">${escapeHtml(text)}</p>
-</article>`;
+</article>`
 }
 
-function renderEmail({ to, from, subject = "", text, html, language, at }: OutboxMessage): string {
+function renderEmail({ to, from, subject = '', text, html, language, at }: OutboxMessage): string {
   // Sandboxed, and under this page's policy: a message can do nothing but be seen.
   const body = html
     ? `<iframe sandbox title="${escapeHtml(subject)}" srcdoc="${escapeHtml(html)}"></iframe>
 <details><summary>Text part</summary><pre>${escapeHtml(text)}</pre></details>`
-    : `<pre>${escapeHtml(text)}</pre>`;
+    : `<pre>${escapeHtml(text)}</pre>`
   return `<article class="email"${lang(language)}>
 <header><b>${escapeHtml(from)}</b> <span>to ${escapeHtml(to)}</span>${renderTime(at)}</header>
 <h2>${escapeHtml(subject)}</h2>
 ${body}
-</article>`;
+</article>`
 }
 
 function renderNothing(to: string): string {
-  return `<p class="nothing">${to ? `No messages to ${escapeHtml(to)} yet.` : "No messages yet."}</p>`;
+  return `<p class="nothing">${to ? `No messages to ${escapeHtml(to)} yet.` : 'No messages yet.'}</p>`
 }
 
 function renderTime(at: string): string {
-  const shown = new Date(at).toLocaleTimeString("en-GB", { timeZone: "Asia/Tokyo" });
-  return `<time datetime="${at}">${shown} JST</time>`;
+  const shown = new Date(at).toLocaleTimeString('en-GB', { timeZone: 'Asia/Tokyo' })
+  return `<time datetime="${at}">${shown} JST</time>`
 }
 
 function lang(language: string | null): string {
-  return language ? ` lang="${escapeHtml(language)}"` : "";
+  return language ? ` lang="${escapeHtml(language)}"` : ''
 }
 
 function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  }
+  return text.replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
 function renderFrame(list: string, to: string, nonce: string): string {
@@ -92,7 +92,7 @@ function renderFrame(list: string, to: string, nonce: string): string {
 <header class="top">
 <h1>Outbox</h1>
 <form><label>To <input name="to" value="${escapeHtml(to)}" placeholder="+8190… or an address" autocomplete="off"></label>
-<button>Show</button>${to ? '<a href="/">All</a>' : ""}</form>
+<button>Show</button>${to ? '<a href="/">All</a>' : ''}</form>
 </header>
 <main aria-live="polite">
 ${list}
@@ -100,7 +100,7 @@ ${list}
 <script nonce="${nonce}">${RENEW}</script>
 </body>
 </html>
-`;
+`
 }
 
 /** Only what changed is replaced, so that nothing flickers while somebody reads. */
@@ -115,7 +115,7 @@ setInterval(async () => {
     if (fresh !== shown) main.innerHTML = shown = fresh
   } catch {}
 }, 2000)
-`;
+`
 
 const STYLE = `
 :root { color-scheme: light dark; --ground: #f2f3f5; --card: #fff; --ink: #1b1d21; --faint: #5d636c; --line: #dfe2e6;
@@ -144,4 +144,4 @@ iframe { width: 100%; height: 26rem; border: 1px solid var(--line); border-radiu
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit }
 summary { cursor: pointer; color: var(--faint); font-size: .85rem }
 .nothing { color: var(--faint); text-align: center; padding: 3rem 0 }
-`;
+`

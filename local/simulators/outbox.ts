@@ -1,89 +1,85 @@
 /**
  * What the simulated providers accepted, as members would have received it. In memory: newest of a fixed number.
  */
-import { languageOf } from "./language.ts";
+import { languageOf } from './language.ts'
 
 /** A message that a provider accepted. */
 export interface Accepted {
   /** The provider's id, which later receipts name. */
-  readonly id: string;
-  readonly channel: "sms" | "email";
+  readonly id: string
+  readonly channel: 'sms' | 'email'
   /** E.164 with `+`, or an address. */
-  readonly to: string;
-  readonly from: string;
+  readonly to: string
+  readonly from: string
   /** The sender's own reference; nothing where it gave none. */
-  readonly reference: string | null;
-  readonly subject?: string;
-  readonly text: string;
-  readonly html?: string;
+  readonly reference: string | null
+  readonly subject?: string
+  readonly text: string
+  readonly html?: string
 }
 
 /** `language` is guessed from the text: no provider is told it. `at` is ISO 8601 UTC. */
-export type OutboxMessage = Accepted & { readonly language: string | null; readonly at: string };
+export type OutboxMessage = Accepted & { readonly language: string | null; readonly at: string }
 
-type Stored = Accepted & { readonly at: number };
+type Stored = Accepted & { readonly at: number }
 
 export interface Outbox {
-  add(message: Accepted): void;
+  add(message: Accepted): void
   /**
    * Newest first.
    *
    * @param to a number with or without `+`, or an address in any case; without it, messages to all
    */
-  list(to: string | undefined, limit: number): OutboxMessage[];
-  clear(): void;
+  list(to: string | undefined, limit: number): OutboxMessage[]
+  clear(): void
 }
 
-export const OUTBOX_CAPACITY = 100_000;
+export const OUTBOX_CAPACITY = 100_000
 
 export function createOutbox(capacity = OUTBOX_CAPACITY): Outbox {
-  const ring: Stored[] = [];
-  const byDestination = new Map<string, Stored[]>();
-  let added = 0;
+  const ring: Stored[] = []
+  const byDestination = new Map<string, Stored[]>()
+  let added = 0
 
   const forget = (oldest: Stored | undefined) => {
-    if (!oldest) return;
-    const key = destinationKey(oldest.to);
-    const messages = byDestination.get(key);
+    if (!oldest) return
+    const key = destinationKey(oldest.to)
+    const messages = byDestination.get(key)
     // The oldest of all is the oldest of its destination.
-    messages?.shift();
-    if (messages?.length === 0) byDestination.delete(key);
-  };
+    messages?.shift()
+    if (messages?.length === 0) byDestination.delete(key)
+  }
   const add = (accepted: Accepted) => {
-    const message = { ...accepted, at: Date.now() };
-    const key = destinationKey(message.to);
-    const slot = added++ % capacity;
-    forget(ring[slot]);
-    ring[slot] = message;
-    const sameDestination = byDestination.get(key);
-    if (sameDestination) sameDestination.push(message);
-    else byDestination.set(key, [message]);
-  };
+    const message = { ...accepted, at: Date.now() }
+    const key = destinationKey(message.to)
+    const slot = added++ % capacity
+    forget(ring[slot])
+    ring[slot] = message
+    const sameDestination = byDestination.get(key)
+    if (sameDestination) sameDestination.push(message)
+    else byDestination.set(key, [message])
+  }
   const newestOfAll = (limit: number) =>
-    Array.from(
-      { length: Math.min(limit, ring.length) },
-      (_, back) => ring[(added - 1 - back) % capacity]!,
-    );
-  const newestTo = (to: string, limit: number) =>
-    (byDestination.get(destinationKey(to)) ?? []).slice(-limit).reverse();
+    Array.from({ length: Math.min(limit, ring.length) }, (_, back) => ring[(added - 1 - back) % capacity]!)
+  const newestTo = (to: string, limit: number) => (byDestination.get(destinationKey(to)) ?? []).slice(-limit).reverse()
 
   return {
     add,
     list: (to, limit) => (to === undefined ? newestOfAll(limit) : newestTo(to, limit)).map(present),
     clear: () => {
-      ring.length = 0;
-      added = 0;
-      byDestination.clear();
+      ring.length = 0
+      added = 0
+      byDestination.clear()
     },
-  };
+  }
 }
 
 /** One spelling for a destination, however it was written. In a query string a bare `+` arrives as a space. */
 export function destinationKey(to: string): string {
-  return to.trim().replace(/^\+/, "").toLowerCase();
+  return to.trim().replace(/^\+/, '').toLowerCase()
 }
 
 function present({ at, ...message }: Stored): OutboxMessage {
-  const language = languageOf(`${message.subject ?? ""}\n${message.text}`);
-  return { ...message, language, at: new Date(at).toISOString() };
+  const language = languageOf(`${message.subject ?? ''}\n${message.text}`)
+  return { ...message, language, at: new Date(at).toISOString() }
 }

@@ -2,115 +2,102 @@
  * Vonage's Messages API v1 for SMS, as far as a sender can tell: authentication, validation, status codes, bodies.
  * Source: Vonage's API reference, "Messages", and its error catalogue.
  */
-import { createPublicKey, randomUUID } from "node:crypto";
-import type { FastifyInstance, FastifyReply } from "fastify";
-import { jwtVerify } from "jose";
-import { z } from "zod";
-import { answerUnder } from "./faults.ts";
-import type { Faults } from "./faults.ts";
-import type { Outbox } from "./outbox.ts";
+import { createPublicKey, randomUUID } from 'node:crypto'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { jwtVerify } from 'jose'
+import { z } from 'zod'
+import { answerUnder } from './faults.ts'
+import type { Faults } from './faults.ts'
+import type { Outbox } from './outbox.ts'
 
 export interface VonageSimulatorOptions {
-  readonly applicationId: string;
+  readonly applicationId: string
   /** PEM */
-  readonly publicKey: string;
-  readonly outbox: Outbox;
-  readonly faults: Faults;
-  readonly closing: AbortSignal;
+  readonly publicKey: string
+  readonly outbox: Outbox
+  readonly faults: Faults
+  readonly closing: AbortSignal
 }
 
 const smsSchema = z.object({
-  channel: z.literal("sms", { error: "wants sms: the only channel that is simulated" }),
-  message_type: z.literal("text", { error: "wants text" }),
-  to: z
-    .string({ error: "wants a string" })
-    .regex(/^[1-9]\d{6,14}$/, "wants 7 to 15 digits in E.164, without +"),
-  from: z
-    .string({ error: "wants a string" })
-    .regex(/^[A-Za-z0-9]{1,15}$/, "wants a number or an alphanumeric sender"),
-  text: z
-    .string({ error: "wants a string" })
-    .min(1, "wants some text")
-    .max(1000, "wants at most 1000 characters"),
-  client_ref: z.string().max(100, "wants at most 100 characters").optional(),
+  channel: z.literal('sms', { error: 'wants sms: the only channel that is simulated' }),
+  message_type: z.literal('text', { error: 'wants text' }),
+  to: z.string({ error: 'wants a string' }).regex(/^[1-9]\d{6,14}$/, 'wants 7 to 15 digits in E.164, without +'),
+  from: z.string({ error: 'wants a string' }).regex(/^[A-Za-z0-9]{1,15}$/, 'wants a number or an alphanumeric sender'),
+  text: z.string({ error: 'wants a string' }).min(1, 'wants some text').max(1000, 'wants at most 1000 characters'),
+  client_ref: z.string().max(100, 'wants at most 100 characters').optional(),
   ttl: z.int().min(20).max(604_800).optional(),
-  sms: z.object({ encoding_type: z.enum(["text", "unicode", "auto"]).optional() }).optional(),
-});
+  sms: z.object({ encoding_type: z.enum(['text', 'unicode', 'auto']).optional() }).optional(),
+})
 
 /** `POST /v1/messages` */
 export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptions) {
-  const { outbox, faults, closing } = options;
-  const isAuthorized = bearerCheck(options);
-  app.setErrorHandler((error: { statusCode?: number }, _request, reply) =>
-    refuse(reply, error.statusCode ?? 500),
-  );
+  const { outbox, faults, closing } = options
+  const isAuthorized = bearerCheck(options)
+  app.setErrorHandler((error: { statusCode?: number }, _request, reply) => refuse(reply, error.statusCode ?? 500))
 
-  app.post("/v1/messages", async (request, reply) => {
-    if (!(await isAuthorized(request.headers.authorization))) return refuse(reply, 401);
-    const result = smsSchema.safeParse(request.body);
+  app.post('/v1/messages', async (request, reply) => {
+    if (!(await isAuthorized(request.headers.authorization))) return refuse(reply, 401)
+    const result = smsSchema.safeParse(request.body)
     if (!result.success) {
       const invalid = result.error.issues.map(({ path, message }) => ({
-        name: path.join("."),
+        name: path.join('.'),
         reason: message,
-      }));
-      return refuse(reply, 422, { invalid_parameters: invalid });
+      }))
+      return refuse(reply, 422, { invalid_parameters: invalid })
     }
-    const { to, from, text, client_ref: reference = null } = result.data;
-    const id = randomUUID();
-    return answerUnder(faults.take("vonage", to), reply, closing, {
-      accept: () => outbox.add({ id, channel: "sms", to: `+${to}`, from, reference, text }),
+    const { to, from, text, client_ref: reference = null } = result.data
+    const id = randomUUID()
+    return answerUnder(faults.take('vonage', to), reply, closing, {
+      accept: () => outbox.add({ id, channel: 'sms', to: `+${to}`, from, reference, text }),
       accepted: (answer) => answer.code(202).send({ message_uuid: id }),
       refused: refuse,
-    });
-  });
+    })
+  })
 }
 
 /** A JWT of the application's, RS256, with `iat`, `exp` and `jti`. Senders reuse theirs, so a good one is remembered. */
 function bearerCheck({ applicationId, publicKey }: VonageSimulatorOptions) {
-  const key = createPublicKey(publicKey);
-  let known = { authorization: "", expiresAt: 0 };
+  const key = createPublicKey(publicKey)
+  let known = { authorization: '', expiresAt: 0 }
 
   return async (authorization: string | undefined): Promise<boolean> => {
-    if (!authorization?.startsWith("Bearer ")) return false;
-    if (authorization === known.authorization && Date.now() < known.expiresAt) return true;
-    const verified = await jwtVerify(authorization.slice("Bearer ".length), key, {
-      algorithms: ["RS256"],
-      requiredClaims: ["application_id", "iat", "exp", "jti"],
-      maxTokenAge: "24h",
-    }).catch(() => undefined);
-    if (verified?.payload["application_id"] !== applicationId) return false;
-    known = { authorization, expiresAt: verified.payload.exp! * 1000 };
-    return true;
-  };
+    if (!authorization?.startsWith('Bearer ')) return false
+    if (authorization === known.authorization && Date.now() < known.expiresAt) return true
+    const verified = await jwtVerify(authorization.slice('Bearer '.length), key, {
+      algorithms: ['RS256'],
+      requiredClaims: ['application_id', 'iat', 'exp', 'jti'],
+      maxTokenAge: '24h',
+    }).catch(() => undefined)
+    if (verified?.payload['application_id'] !== applicationId) return false
+    known = { authorization, expiresAt: verified.payload.exp! * 1000 }
+    return true
+  }
 }
 
 const PROBLEMS: Readonly<Record<number, readonly [slug: string, title: string, detail: string]>> = {
   401: [
-    "unauthorized",
-    "You did not provide correct credentials.",
+    'unauthorized',
+    'You did not provide correct credentials.',
     "Check that you're using the correct credentials, and that your account has this feature enabled",
   ],
-  402: [
-    "low-balance",
-    "Low balance",
-    "This request could not be performed due to your account balance being low.",
-  ],
+  402: ['low-balance', 'Low balance', 'This request could not be performed due to your account balance being low.'],
   422: [
-    "invalid-params",
+    'invalid-params',
     "Your request parameters didn't validate.",
-    "The value of one or more parameters is invalid.",
+    'The value of one or more parameters is invalid.',
   ],
-  429: ["throttled", "Rate Limit Hit", "Please wait, then retry your request"],
-};
-const OTHER_REFUSAL = ["bad-request", "Bad Request", "The request could not be accepted."] as const;
+  429: ['throttled', 'Rate Limit Hit', 'Please wait, then retry your request'],
+}
+const OTHER_REFUSAL = ['bad-request', 'Bad Request', 'The request could not be accepted.'] as const
 const OTHER_FAILURE = [
-  "internal-error",
-  "Internal Error",
-  "There was an error processing your request in the Platform.",
-] as const;
+  'internal-error',
+  'Internal Error',
+  'There was an error processing your request in the Platform.',
+] as const
 
 function refuse(reply: FastifyReply, status: number, more: object = {}): FastifyReply {
-  const [slug, title, detail] = PROBLEMS[status] ?? (status < 500 ? OTHER_REFUSAL : OTHER_FAILURE);
-  const type = `https://developer.vonage.com/api-errors#${slug}`;
-  return reply.code(status).send({ type, title, detail, instance: randomUUID(), ...more });
+  const [slug, title, detail] = PROBLEMS[status] ?? (status < 500 ? OTHER_REFUSAL : OTHER_FAILURE)
+  const type = `https://developer.vonage.com/api-errors#${slug}`
+  return reply.code(status).send({ type, title, detail, instance: randomUUID(), ...more })
 }

@@ -1,47 +1,43 @@
 /**
  * The provider simulators for tests: in this process, on a free port, with keys made for the occasion.
  */
-import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
-import { buildSimulators } from "../../local/simulators/app.ts";
-import type { Fault } from "../../local/simulators/faults.ts";
-import type { OutboxMessage } from "../../local/simulators/outbox.ts";
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { buildSimulators } from '../../local/simulators/app.ts'
+import type { Fault } from '../../local/simulators/faults.ts'
+import type { OutboxMessage } from '../../local/simulators/outbox.ts'
 
 export interface Simulators {
-  readonly url: string;
+  readonly url: string
   /** What a sender's environment needs to reach them. */
   readonly env: Readonly<
     Record<
-      | "SENDGRID_API_KEY"
-      | "SENDGRID_BASE_URL"
-      | "VONAGE_APPLICATION_ID"
-      | "VONAGE_PRIVATE_KEY"
-      | "VONAGE_BASE_URL",
+      'SENDGRID_API_KEY' | 'SENDGRID_BASE_URL' | 'VONAGE_APPLICATION_ID' | 'VONAGE_PRIVATE_KEY' | 'VONAGE_BASE_URL',
       string
     >
-  >;
+  >
   /** Newest first; to one destination (a number with or without `+`, or an address), or all that are kept. */
-  messages(to?: string): Promise<OutboxMessage[]>;
+  messages(to?: string): Promise<OutboxMessage[]>
   /** Adds a fault; see `local/simulators/faults.ts`. */
-  faults(fault: Fault): Promise<void>;
+  faults(fault: Fault): Promise<void>
   /** Forgets all messages and faults. */
-  clear(): Promise<void>;
+  clear(): Promise<void>
   /** How many connections were opened so far. None of these functions opens one. */
-  connections(): number;
-  stop(): Promise<void>;
+  connections(): number
+  stop(): Promise<void>
 }
 
 export async function startSimulators(): Promise<Simulators> {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "pem" },
-  });
-  const sendgridApiKey = `SG.${randomBytes(24).toString("base64url")}`;
-  const vonageApplicationId = randomUUID();
-  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey });
-  let opened = 0;
-  app.server.on("connection", () => opened++);
-  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  const sendgridApiKey = `SG.${randomBytes(24).toString('base64url')}`
+  const vonageApplicationId = randomUUID()
+  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey })
+  let opened = 0
+  app.server.on('connection', () => opened++)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
 
   return {
     url,
@@ -54,28 +50,27 @@ export async function startSimulators(): Promise<Simulators> {
     },
     messages: async (to) => {
       const answer = await app.inject({
-        url: "/messages",
-        query: to === undefined ? { limit: "100000" } : { to },
-      });
-      return answer.json<OutboxMessage[]>();
+        url: '/messages',
+        query: to === undefined ? { limit: '100000' } : { to },
+      })
+      return answer.json<OutboxMessage[]>()
     },
     faults: async (fault) => {
-      const answer = await app.inject({ method: "POST", url: "/faults", payload: fault });
-      if (answer.statusCode !== 200)
-        throw new Error(`the simulators do not know this fault: ${answer.body}`);
+      const answer = await app.inject({ method: 'POST', url: '/faults', payload: fault })
+      if (answer.statusCode !== 200) throw new Error(`the simulators do not know this fault: ${answer.body}`)
     },
     clear: async () => {
-      await app.inject({ method: "DELETE", url: "/messages" });
-      await app.inject({ method: "DELETE", url: "/faults" });
+      await app.inject({ method: 'DELETE', url: '/messages' })
+      await app.inject({ method: 'DELETE', url: '/faults' })
     },
     connections: () => opened,
     stop: () => app.close(),
-  };
+  }
 }
 
 /** The code in a message, read as a person would: the first run of 4 to 10 digits. */
-export function codeOf({ text }: Pick<OutboxMessage, "text">): string {
-  const code = /(?<!\d)\d{4,10}(?!\d)/.exec(text)?.[0];
-  if (!code) throw new Error("there is no code in this message");
-  return code;
+export function codeOf({ text }: Pick<OutboxMessage, 'text'>): string {
+  const code = /(?<!\d)\d{4,10}(?!\d)/.exec(text)?.[0]
+  if (!code) throw new Error('there is no code in this message')
+  return code
 }
