@@ -1,0 +1,101 @@
+/**
+ * The environment of our own processes on one machine: what the caller has set stands, what is missing points at the
+ * local parts and carries the development keys.
+ */
+import { devNull } from 'node:os'
+import type { DevelopmentKeys } from './development-keys.ts'
+
+/** Where things are, as far as it is not in the caller's environment. */
+export interface Addresses {
+  readonly httpHost: string
+  readonly httpPort: number
+  readonly codecServerPort: number
+  readonly simulatorPort: number
+  readonly databaseUrl: string
+  readonly temporal: string
+  /** Temporal is where the caller's environment says, profile files included. */
+  readonly temporalIsGiven: boolean
+  readonly kafka: string
+  /** Origins of the Web UI, which may ask the codec server. */
+  readonly uiOrigins: readonly string[]
+}
+
+/** What a process needs beside the addresses; it gets no secret but these (C10). */
+export type Secrets = 'http' | 'codec' | 'codes' | 'providers'
+
+/** Each of our processes: its entrance, and the secrets it needs. */
+export const PROCESSES = {
+  'codec-server': { entrance: 'temporal/codec-server.ts', secrets: ['codec'] },
+  simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers'] },
+  api: { entrance: 'api/main.ts', secrets: ['http', 'codec', 'codes'] },
+  'challenge-worker': { entrance: 'workers/challenge-worker.ts', secrets: ['codec', 'codes', 'providers'] },
+  'member-consumer': { entrance: 'workers/member-consumer.ts', secrets: [] },
+  'outbox-relay': { entrance: 'workers/outbox-relay.ts', secrets: [] },
+} as const satisfies Record<string, { entrance: string; secrets: readonly Secrets[] }>
+
+export type ProcessName = keyof typeof PROCESSES
+
+/** Whether the caller's environment names real providers; then no simulator stands in for them. */
+export const hasProvider = {
+  sendgrid: (env: NodeJS.ProcessEnv): boolean => Boolean(env['SENDGRID_API_KEY'] || env['SENDGRID_BASE_URL']),
+  vonage: (env: NodeJS.ProcessEnv): boolean => Boolean(env['VONAGE_APPLICATION_ID'] || env['VONAGE_BASE_URL']),
+}
+
+/** The environment of the process called `name`. */
+export function composeEnvironment(
+  name: ProcessName,
+  addresses: Addresses,
+  keys: DevelopmentKeys,
+  env: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  const secrets = secretVariables(addresses, keys, env)
+  const withheld = Object.values(secrets).flatMap((variables) => Object.keys(variables))
+  const own = PROCESSES[name].secrets.map((secret) => secrets[secret])
+  const inherited = Object.entries(env).filter(([variable]) => !withheld.includes(variable))
+  return Object.assign({}, addressVariables(addresses), definedOf(Object.fromEntries(inherited)), ...own)
+}
+
+/** The environment with everything in it, to have the whole configuration checked before anything starts (Q3). */
+export function composeWholeEnvironment(addresses: Addresses, keys: DevelopmentKeys, env: NodeJS.ProcessEnv) {
+  const secrets = Object.values(secretVariables(addresses, keys, env))
+  return Object.assign({}, addressVariables(addresses), definedOf(env), ...secrets) as NodeJS.ProcessEnv
+}
+
+function addressVariables(addresses: Addresses) {
+  return {
+    HOST: addresses.httpHost,
+    PORT: String(addresses.httpPort),
+    DATABASE_URL: addresses.databaseUrl,
+    // A profile file of the Temporal CLI may ask for TLS, which the local server does not speak.
+    ...(!addresses.temporalIsGiven && { TEMPORAL_ADDRESS: addresses.temporal, TEMPORAL_CONFIG_FILE: devNull }),
+    KAFKA_BROKERS: addresses.kafka,
+    OTP_CODEC_SERVER_PORT: String(addresses.codecServerPort),
+    OTP_CODEC_SERVER_ORIGINS: addresses.uiOrigins.join(','),
+    OTP_SIMULATOR_PORT: String(addresses.simulatorPort),
+  }
+}
+
+function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJS.ProcessEnv) {
+  const simulator = `http://127.0.0.1:${addresses.simulatorPort}`
+  const given = (name: string, otherwise: string) => ({ [name]: env[name] || otherwise })
+  return {
+    http: {
+      // The development caller stays beside the given ones: .local/endpoints.json promises its key.
+      OTP_API_KEYS: [env['OTP_API_KEYS'], keys.apiCallers].filter(Boolean).join(','),
+      ...given('OTP_IP_HASH_KEY', keys.ipHashKey),
+    },
+    codec: given('OTP_CODEC_KEYS', keys.codecKeys),
+    codes: given('OTP_MASTER_KEYS', keys.masterKeys),
+    providers: {
+      ...given('SENDGRID_API_KEY', keys.sendgridApiKey),
+      ...given('VONAGE_APPLICATION_ID', keys.vonageApplicationId),
+      ...given('VONAGE_PRIVATE_KEY', keys.vonagePrivateKey),
+      ...(!hasProvider.sendgrid(env) && { SENDGRID_BASE_URL: simulator }),
+      ...(!hasProvider.vonage(env) && { VONAGE_BASE_URL: simulator }),
+      ...definedOf({ SENDGRID_BASE_URL: env['SENDGRID_BASE_URL'], VONAGE_BASE_URL: env['VONAGE_BASE_URL'] }),
+    },
+  }
+}
+
+/** An empty variable is one that is not set. */
+const definedOf = (env: NodeJS.ProcessEnv) => Object.fromEntries(Object.entries(env).filter(([, value]) => value))

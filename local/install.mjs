@@ -1,0 +1,61 @@
+/**
+ * Installs what package-lock.json names, where it is not installed yet. Runs before `npm start` and `npm test` by
+ * whatever Node the machine has (18 or newer), so it is plain JavaScript and imports nothing.
+ */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+if (!isInstalled()) await install()
+
+/** Whether node_modules holds each package of the lock file, in its version. */
+function isInstalled() {
+  try {
+    const wanted = packagesOf('package-lock.json')
+    const present = packagesOf('node_modules/.package-lock.json')
+    return Object.entries(wanted).every(
+      // Optional packages are those of other platforms.
+      ([path, { version, optional }]) => path === '' || optional || present[path]?.version === version,
+    )
+  } catch {
+    return false
+  }
+}
+
+function packagesOf(file) {
+  return JSON.parse(readFileSync(join(root, file), 'utf8')).packages
+}
+
+async function install() {
+  console.log('Installing the packages that package-lock.json names (npm ci) …')
+  const began = Date.now()
+  const seconds = () => Math.round((Date.now() - began) / 1000)
+  const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    // The Node that npm ci removes and installs again is not the one to run it with.
+    env: { ...process.env, PATH: pathOutside(join(root, 'node_modules')) },
+  })
+  const progress = setInterval(() => console.log(`  still installing packages, ${seconds()} s`), 5_000)
+  const how = await new Promise((resolve) => {
+    npm.once('error', (error) => resolve(error.message))
+    npm.once('exit', (code, signal) => resolve(signal ?? code))
+  })
+  clearInterval(progress)
+  if (how === 0) return console.log(`Packages installed in ${seconds()} s.`)
+  console.error(
+    `The packages could not be installed (npm ci ended with ${how}; its own words are above).\n` +
+      'See that npm reaches its registry (npm ping) and that the disk has 1 GB free, then try again.',
+  )
+  process.exit(1)
+}
+
+function pathOutside(folder) {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((entry) => !entry.startsWith(folder))
+    .join(delimiter)
+}
