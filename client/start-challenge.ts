@@ -38,7 +38,7 @@ export type Start = NotAdmitted | (Admitted & { readonly started: Promise<void> 
  */
 export async function startChallenge(starter: ChallengeStarter, request: StartRequest): Promise<Start> {
   const admission = await admitChallenge(starter.sql, starter.policy, { ...request, challengeId: uuidv7() })
-  if (admission.kind !== 'admitted' && admission.kind !== 'existing') return admission
+  if (!('challenge' in admission)) return admission
   const { challenge } = admission
   return { ...admission, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }
 }

@@ -25,6 +25,8 @@ export interface MemberConsumerOptions {
   readonly groupId?: string
   readonly topic?: string
   readonly deadLetterTopic?: string
+  /** After that without a heartbeat the group counts this consumer as dead, and others take over. Default 10 s. */
+  readonly sessionTimeoutMs?: number
 }
 
 export interface MemberConsumer {
@@ -51,9 +53,15 @@ export function createMemberConsumer({
   groupId = 'member-events',
   topic = MEMBER_EVENTS,
   deadLetterTopic = MEMBER_EVENTS_DEAD_LETTERS,
+  sessionTimeoutMs = 10_000,
 }: MemberConsumerOptions): MemberConsumer {
   // A fetch that waits for news holds up a stop for as long as it may wait.
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 500 })
+  const consumer = kafka.consumer({
+    groupId,
+    maxWaitTimeInMs: 500,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: sessionTimeoutMs / 5,
+  })
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false })
   const stopping = new AbortController()
   const joined = Promise.withResolvers<void>()
