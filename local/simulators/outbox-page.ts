@@ -140,7 +140,7 @@ time { margin-left: auto; font-variant-numeric: tabular-nums }
   overflow-wrap: anywhere; background: var(--bubble); border-radius: 1.2rem 1.2rem 1.2rem .3rem }
 .email { padding: 1rem 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: .8rem }
 h2 { margin: .4rem 0 .8rem; font-size: 1.05rem }
-iframe { width: 100%; height: 26rem; border: 1px solid var(--line); border-radius: .5rem; background: #fff }
+iframe { width: 100%; height: 31rem; border: 1px solid var(--line); border-radius: .5rem; background: #fff }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit }
 summary { cursor: pointer; color: var(--faint); font-size: .85rem }
 .nothing { color: var(--faint); text-align: center; padding: 3rem 0 }

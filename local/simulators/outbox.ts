@@ -24,7 +24,7 @@ export type OutboxMessage = Accepted & { readonly language: string | null; reado
 type Stored = Accepted & { readonly at: number }
 
 export interface Outbox {
-  add(message: Accepted): void
+  readonly add: (message: Accepted) => void
   /**
    * Newest first.
    *
