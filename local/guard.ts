@@ -34,6 +34,7 @@ if (values.socket === undefined || (await hold(values.socket))) {
   state = 'stopping'
   await endAll()
   if (values.remove !== undefined) await rm(values.remove, { recursive: true, force: true, maxRetries: 3 })
+  if (values.socket !== undefined) await rm(values.socket, { force: true })
 } else {
   console.log('taken')
 }
