@@ -112,8 +112,7 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
   }
 
   async function bringProcess(name: ProcessName) {
-    const started = () =>
-      startOwnProcess(name, { folder, guard, env: composeEnvironment(name, addresses, keys, env) })
+    const started = () => startOwnProcess(name, { folder, guard, env: composeEnvironment(name, addresses, keys, env) })
     await keep(processes, name, started)
   }
 
@@ -148,7 +147,10 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
           whenReached(task, ['postgres', 'kafka'], async () => void (sampleMembers = await bringSampleMembers())),
       })
     }
-    await new Listr(tasks, { concurrent: true, rendererOptions: { timer: PRESET_TIMER, showErrorMessage: false } }).run()
+    await new Listr(tasks, {
+      concurrent: true,
+      rendererOptions: { timer: PRESET_TIMER, showErrorMessage: false },
+    }).run()
     endpoints = toEndpoints(sampleMembers, simulated)
     await writeEndpoints(folder, endpoints)
     return endpoints
@@ -169,9 +171,11 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
   async function whenReached(task: Task, needs: readonly Need[], work: () => Promise<void>) {
     for (const need of needs) {
       const reached = await ready[need].reached
-      if (!reached && need === 'kafka') return void task.skip(`${task.title}: not without Kafka`)
       // Its own task tells why.
-      if (!reached) return void task.skip(`${task.title}: not without ${need}`)
+      if (!reached) {
+        task.skip(`${task.title}: not without ${need}`)
+        return
+      }
     }
     await work()
   }

@@ -24,7 +24,11 @@ export function welcome(endpoints: Endpoints, problems: readonly string[]): stri
     `  curl -sX POST ${api}/v1/challenges/<challengeId>/verify -H 'authorization: Bearer ${apiKey}' \\`,
     `    -H 'content-type: application/json' -d '{"code":"<code>"}'`,
     '',
-    `Sample members: ${Object.entries(sampleMembers).map(([kind, id]) => `${kind} ${id}`).join(', ') || 'none'}`,
+    `Sample members: ${
+      Object.entries(sampleMembers)
+        .map(([kind, id]) => `${kind} ${id}`)
+        .join(', ') || 'none'
+    }`,
     ...problems.map((problem) => `\nWithout: ${problem}`),
     '',
     'Ctrl-C ends everything; the data stays. npm run reset begins anew.',

@@ -49,7 +49,7 @@ async function applyMigrations(url: string) {
 }
 
 async function applyFunctions(sql: Sql) {
-  const files = (await readdir(FUNCTIONS)).filter((file) => file.endsWith('.sql')).sort()
+  const files = (await readdir(FUNCTIONS)).filter((file) => file.endsWith('.sql')).toSorted()
   const sources = await Promise.all(files.map((file) => readFile(join(FUNCTIONS, file), 'utf8')))
   await sql.begin(async (transaction) => {
     // A function may call one of a later file.

@@ -98,7 +98,16 @@ async function format(options: {
   await promisify(execFile)(
     java,
     // A cluster id is 16 bytes in base64url.
-    ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', properties],
+    [
+      '-cp',
+      classPath,
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      randomBytes(16).toString('base64url'),
+      '-c',
+      properties,
+    ],
     { env },
   )
 }

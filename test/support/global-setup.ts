@@ -46,11 +46,7 @@ export default async function setup(project: TestProject) {
   return () => guard.close()
 }
 
-async function startParts(
-  project: TestProject,
-  folder: string,
-  options: (name: string, port: number) => PartOptions,
-) {
+async function startParts(project: TestProject, folder: string, options: (name: string, port: number) => PartOptions) {
   const began = performance.now()
   const [postgresPort, temporalPort, kafkaPort] = await Promise.all([freePort(), freePort(), freePort()])
   const [postgres, temporal, kafka] = await Promise.all([

@@ -15,7 +15,9 @@ export const kafkaBrokers = (): string[] => [inject('kafkaBroker')]
 export async function useNamespace(): Promise<string> {
   const [row] = await asAdministrator((sql) => sql<{ number: number }[]>`select nextval('test_namespaces') as number`)
   if (row!.number > inject('namespaces')) {
-    throw new Error(`All ${inject('namespaces')} namespaces are taken: raise their number in test/support/global-setup.ts`)
+    throw new Error(
+      `All ${inject('namespaces')} namespaces are taken: raise their number in test/support/global-setup.ts`,
+    )
   }
   return `test-${row!.number}`
 }
