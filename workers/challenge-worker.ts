@@ -2,7 +2,7 @@
  * The challenge worker: the workflows and activities of the task queue `otp-challenge`. Holds the master keys.
  */
 import { ScheduleAlreadyRunning, type Client } from '@temporalio/client'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { pino } from 'pino'
 import { createChallengeActivities } from '../activities/challenge.ts'
 import { createSweepActivities } from '../activities/sweep.ts'
@@ -14,13 +14,17 @@ import { connectTemporal, temporalAddress, workerDataConverter } from '../tempor
 import { CHALLENGE_TASK_QUEUE } from '../workflows/ids.ts'
 
 const NAME = 'challenge-worker'
+const LOG_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
 const SWEEP = 'otp-challenge-sweep'
 
 async function runChallengeWorker(): Promise<void> {
   const config = loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'log'])
   const { policy, codes, providers } = config
   const log = pino({ name: NAME, level: config.log.level })
-  Runtime.install({ shutdownSignals: ['SIGTERM', 'SIGINT'] })
+  Runtime.install({
+    shutdownSignals: ['SIGTERM', 'SIGINT'],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[LOG_LEVELS[level]](meta ?? {}, message)),
+  })
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys)

@@ -22,7 +22,7 @@ as $$
 declare
   member text := request->>'memberId';
   dest text := request->>'destination';
-  key text := request->>'idempotencyKey';
+  idem_key text := request->>'idempotencyKey';
   per_10_minutes int := (policy->>'limitPer10Minutes')::int;
   per_24_hours int := (policy->>'limitPer24Hours')::int;
   ip_per_10_minutes int := (policy->>'ipLimitPer10Minutes')::int;
@@ -36,14 +36,14 @@ declare
   stamps timestamptz[];
   wait int;
 begin
-  if key is not null then
-    perform pg_advisory_xact_lock(hashtextextended((request->>'caller') || ' ' || key, 13));
+  if idem_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended((request->>'caller') || ' ' || idem_key, 13));
   end if;
   head := lock_head(member);
   at := challenge_now();
 
-  if key is not null then
-    select * into known from idempotency_keys k where k.caller = request->>'caller' and k.key = admit.key;
+  if idem_key is not null then
+    select * into known from idempotency_keys k where k.caller = request->>'caller' and k.key = idem_key;
     if found then
       if known.request_hash <> decode(request->>'requestHash', 'hex') then
         return jsonb_build_object('kind', 'refused', 'reason', 'idempotency_key_reused');
@@ -129,9 +129,9 @@ begin
   if not found then
     raise exception 'challenge id used' using errcode = 'unique_violation';
   end if;
-  if key is not null then
+  if idem_key is not null then
     insert into idempotency_keys as k (caller, key, request_hash, challenge_id, created_at)
-    values (request->>'caller', key, decode(request->>'requestHash', 'hex'), c.challenge_id, at)
+    values (request->>'caller', idem_key, decode(request->>'requestHash', 'hex'), c.challenge_id, at)
     on conflict (caller, key) do update set challenge_id = excluded.challenge_id, created_at = excluded.created_at;
   end if;
   return jsonb_build_object('kind', 'admitted', 'challenge', challenge_view(c));

@@ -80,9 +80,8 @@ begin
     'result', result,
     'attemptsLeft', coalesce(known.attempts_left, greatest(max_attempts - c.attempts, 0)),
     'verifiedAt', case when result = 'verified' then c.closed_at end,
-    'newestSentAt', case when result = 'older_code' then c.sent_at end,
-    'challenge', challenge_view(c),
-    'closedNow', was_open and c.outcome is not null));
+    'newestSentAt', case when result = 'older_code' then c.sent_at end))
+    || jsonb_build_object('challenge', challenge_view(c), 'closedNow', was_open and c.outcome is not null);
 end
 $$;
 
