@@ -1,32 +1,19 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Kafka, logLevel } from 'kafkajs'
 import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS, OTP_EVENTS } from '../../kafka/topics.ts'
 import { PartUnavailable } from './errors.ts'
+import { findJars } from './jars.ts'
 import type { Part, PartOptions } from './part.ts'
 import { freePort } from './ports.ts'
-import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
+import { startProgram, whenReady } from './program.ts'
 
-const VERSION = '4.1.1'
+const JARS = { name: 'Kafka', artifact: 'org.apache.kafka:kafka_2.13:4.1.1', instead: 'set KAFKA_BROKERS to a Kafka that runs already' }
 const JAVA = 17
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>local</groupId>
-  <artifactId>kafka</artifactId>
-  <version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>${VERSION}</version>
-    </dependency>
-  </dependencies>
-</project>
-`
 /** Kafka's own default for a record batch. */
 const MESSAGE_BYTES = 1_048_588
 /** M3: a member event at that limit still fits, with the headers that say why it was refused. */
@@ -43,7 +30,7 @@ export async function startKafka(options: PartOptions): Promise<Part & { readonl
   const properties = join(folder, 'server.properties')
   await mkdir(folder, { recursive: true })
   const java = await findJava(env)
-  const classPath = join(await findJars(options), '*')
+  const classPath = join(await findJars(JARS, options), '*')
   await writeFile(properties, serverProperties(folder, port, await freePort()))
   await format({ folder, properties, java, classPath, env, report })
   const program = await startProgram({
@@ -158,46 +145,4 @@ async function javaVersion(java: string, env: NodeJS.ProcessEnv): Promise<number
   } catch {
     return undefined
   }
-}
-
-/** The folder of Kafka's jars; Maven fetches them once. */
-async function findJars(options: PartOptions): Promise<string> {
-  const { env, report } = options
-  const jars = join(cacheFolder(env), `kafka-${VERSION}`)
-  if (existsSync(jars)) return jars
-  report(`fetching Kafka ${VERSION} with Maven (about 45 MB, once)`)
-  await mkdir(cacheFolder(env), { recursive: true })
-  const draft = await mkdtemp(join(cacheFolder(env), 'kafka-draft-'))
-  try {
-    await writeFile(join(draft, 'pom.xml'), POM)
-    await copyDependencies(draft, options)
-    // Another start may have been first: its jars are as good.
-    await rename(join(draft, 'jars'), jars).catch((error: unknown) => {
-      if (!existsSync(jars)) throw error
-    })
-  } finally {
-    await rm(draft, { recursive: true, force: true })
-  }
-  return jars
-}
-
-async function copyDependencies(folder: string, { env, guard, report }: PartOptions) {
-  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies'
-  const options = ['-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${join(folder, 'jars')}`]
-  const complaints: string[] = []
-  const problem = await runTool('mvn', options, {
-    env,
-    guard,
-    onLine(line) {
-      if (line.startsWith('[ERROR]')) complaints.push(line.slice('[ERROR] '.length))
-      const file = /(?:Downloaded from|Copying) .*?([^/\s]+\.jar)/.exec(line)?.[1]
-      if (file) report(`fetching Kafka ${VERSION} with Maven: ${file}`)
-    },
-  })
-  if (problem === undefined) return
-  throw new PartUnavailable(
-    `Kafka ${VERSION} could not be fetched with Maven: ${complaints[0] ?? problem}. ` +
-      'Install Maven (Debian: apt-get install maven; macOS: brew install maven) and see that it reaches a repository ' +
-      '(~/.m2/settings.xml), or set KAFKA_BROKERS to a Kafka that runs already.',
-  )
 }
