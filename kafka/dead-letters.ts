@@ -1,4 +1,3 @@
-import { KafkaJSProtocolError } from 'kafkajs'
 import type { KafkaMessage, Message, Producer } from 'kafkajs'
 import { toBatches } from './batches.ts'
 import type { BadEventReason } from './member-event.ts'
@@ -45,4 +44,5 @@ async function sendOrOmit(producer: Producer, topic: string, messages: Message[]
   }
 }
 
-const isTooLarge = (error: unknown) => error instanceof KafkaJSProtocolError && error.type === 'MESSAGE_TOO_LARGE'
+const isTooLarge = (error: unknown) =>
+  error instanceof Error && 'type' in error && error.type === 'MESSAGE_TOO_LARGE'

@@ -86,7 +86,7 @@ function applyRound(sql: Sql | Transaction, partition: number, round: readonly M
       ${column('phoneCountry')}::text[],
       ${column('mobileCarrier')}::text[],
       ${column('birthDate')}::text[],
-      ${column('familyCard').map((flag) => flag?.toString() ?? null)}::boolean[],
+      ${column('familyCard').map((flag) => flag?.toString() ?? null)}::text[],
       ${column('country')}::text[],
       ${column('language')}::text[],
       ${column('notificationPreference')}::text[],

@@ -19,7 +19,7 @@ create or replace function apply_member_events(
   phone_countries text[],
   mobile_carriers text[],
   birth_dates text[],
-  family_cards boolean[],
+  family_cards text[],
   countries text[],
   languages text[],
   notification_preferences text[],
@@ -38,10 +38,10 @@ begin
     )
     select
       e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, e.mobile_carrier,
-      e.birth_date::date, e.family_card, e.country, e.language, e.notification_preference,
+      e.birth_date::date, e.family_card::boolean, e.country, e.language, e.notification_preference,
       -- A source whose clock is ahead must not outrank the member's own later choice (M2).
-      least(e.event_time::timestamptz, challenge_now()), e.event_time::timestamptz, apply_member_events.partition,
-      e.kafka_offset
+      case when e.event_time is not null then least(e.event_time::timestamptz, challenge_now()) end,
+      e.event_time::timestamptz, apply_member_events.partition, e.kafka_offset
     from unnest(
       member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates,
       family_cards, countries, languages, notification_preferences, event_times
