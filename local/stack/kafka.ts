@@ -84,15 +84,14 @@ async function format(options: {
   report('formatting its data folder')
   await promisify(execFile)(
     java,
-    // A cluster id is 16 bytes in base64url.
     [
       '-cp',
       classPath,
       'kafka.tools.StorageTool',
       'format',
-      '-t',
-      randomBytes(16).toString('base64url'),
-      '-c',
+      // 16 bytes in base64url; behind `=`, since it may begin with a hyphen.
+      `--cluster-id=${randomBytes(16).toString('base64url')}`,
+      '--config',
       properties,
     ],
     { env },
