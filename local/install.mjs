@@ -33,7 +33,7 @@ async function install() {
   console.log('Installing the packages that package-lock.json names (npm ci) …')
   const began = Date.now()
   const seconds = () => Math.round((Date.now() - began) / 1000)
-  const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
+  const npm = spawn('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     // The Node that npm ci removes and installs again is not the one to run it with.
