@@ -1,0 +1,107 @@
+/**
+ * Members to try things with: produced into the real topic, as the membership system would. Ids, versions and times
+ * are fixed, so producing them again changes nothing.
+ */
+import { Kafka, logLevel, Partitioners } from 'kafkajs'
+import type { MemberEvent } from '../kafka/member-event.ts'
+import { MEMBER_EVENTS } from '../kafka/topics.ts'
+
+type Data = Required<MemberEvent['data']>
+
+/** A resident of Japan with e-mail and a phone, who prefers e-mail; the samples say where they differ. */
+const ordinary = {
+  version: 1,
+  mobileCarrier: 'docomo',
+  birthDate: '1985-06-15',
+  familyCard: false,
+  country: 'JP',
+  language: 'ja',
+  notificationPreference: 'email',
+} as const
+
+/** The first nine are named in `.local/endpoints.json`; the others make the sample rounder. */
+const samples: Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>> = {
+  sms: { memberId: '100000001', email: 'sachiko@example.jp', mobilePhone: '090-1000-0001', notificationPreference: 'sms' },
+  email: { memberId: '100000002', email: 'eiji@example.jp', mobilePhone: '080-1000-0002' },
+  softbank: {
+    memberId: '100000003',
+    email: 'sora@example.jp',
+    mobilePhone: '070-1000-0003',
+    mobileCarrier: 'softbank',
+    notificationPreference: 'sms',
+  },
+  abroad: {
+    memberId: '100000004',
+    email: 'abigail@example.com',
+    mobilePhone: '+1 212-555-0104',
+    mobileCarrier: null,
+    country: 'US',
+    language: 'en',
+  },
+  familyCard: { memberId: '100000005', email: 'fumiko@example.jp', mobilePhone: '090-1000-0005', familyCard: true },
+  minor: { memberId: '100000006', email: 'minato@example.jp', mobilePhone: '090-1000-0006', birthDate: '2014-02-28' },
+  noPhone: {
+    memberId: '100000007',
+    email: 'noriko@example.jp',
+    mobilePhone: null,
+    mobileCarrier: null,
+    notificationPreference: 'sms',
+  },
+  undeliverableEmail: { memberId: '100000008', email: 'ab..cd@example.jp', mobilePhone: null, mobileCarrier: null },
+  unreachable: { memberId: '100000009', email: null, mobilePhone: null, mobileCarrier: null },
+
+  phoneOnly: { memberId: '100000010', email: null, mobilePhone: '060-1000-0010', mobileCarrier: 'rakuten' },
+  emailOnly: { memberId: '100000011', email: 'emi@example.jp', mobilePhone: null, mobileCarrier: null },
+  undeliverableCondition1: { memberId: '100000012', email: '.abcd@example.jp', mobilePhone: null, mobileCarrier: null },
+  undeliverableCondition3: { memberId: '100000013', email: 'ab[cd@example.jp', mobilePhone: null, mobileCarrier: null },
+  undeliverableButPhone: { memberId: '100000014', email: 'abcd.@example.jp', mobilePhone: '080-1000-0014', mobileCarrier: 'au' },
+  english: { memberId: '100000015', email: 'ellen@example.com', mobilePhone: '090-1000-0015', language: 'en' },
+  simplifiedChinese: { memberId: '100000016', email: 'xiaoming@example.com', mobilePhone: '090-1000-0016', language: 'zh-Hans' },
+  traditionalChinese: {
+    memberId: '100000017',
+    email: 'meiling@example.com',
+    mobilePhone: '0912-345-017',
+    mobileCarrier: null,
+    country: 'TW',
+    language: 'zh-Hant',
+  },
+  korean: {
+    memberId: '100000018',
+    email: 'minjun@example.com',
+    mobilePhone: '010-1000-0018',
+    mobileCarrier: null,
+    country: 'KR',
+    language: 'ko',
+  },
+  landline: { memberId: '100000019', email: 'rin@example.jp', mobilePhone: '03-1000-0019', mobileCarrier: null },
+}
+
+/**
+ * Produces the sample members.
+ *
+ * @returns the member id of each sample, by its name
+ */
+export async function produceSampleMembers(brokers: string[]): Promise<Record<string, string>> {
+  const kafka = new Kafka({ clientId: 'sample-members', brokers, logLevel: logLevel.NOTHING })
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  const events = Object.values(samples).map((sample) => toEvent({ ...ordinary, ...sample }))
+  await producer.connect()
+  try {
+    const messages = events.map((event) => ({ key: event.subject, value: JSON.stringify(event) }))
+    await producer.send({ topic: MEMBER_EVENTS, acks: -1, messages })
+  } finally {
+    await producer.disconnect()
+  }
+  return Object.fromEntries(Object.entries(samples).map(([name, { memberId }]) => [name, memberId]))
+}
+
+const toEvent = (data: Data): MemberEvent => ({
+  specversion: '1.0',
+  id: `sample-${data.memberId}-${data.version}`,
+  source: '/membership',
+  type: 'member.registered',
+  subject: data.memberId,
+  time: '2026-11-01T00:00:00Z',
+  datacontenttype: 'application/json',
+  data,
+})
