@@ -39,7 +39,9 @@ export interface System {
   codes(memberId: string): Promise<string[]>
   /** Waits until `look` gives something. */
   until<T>(look: () => Promise<T | undefined | false>, withinMs?: number): Promise<T>
-  /** Moves the judging clock of this file's database. */
+  /** Stops the judging clock of this file's database at a moment: some milliseconds after an instant (ISO 8601). */
+  stopClock(instant: string, plusMs: number): Promise<void>
+  /** Moves the judging clock; 0 sets it right. */
   shiftClock(milliseconds: number): Promise<void>
   stop(): Promise<void>
 }
@@ -86,6 +88,10 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
   const processes: WorkerProcess[] = []
   const destinations = new Map<string, string[]>()
 
+  const setClock = async (now: string) => {
+    await sql.unsafe(`create or replace function challenge_now() returns timestamptz language sql volatile
+      as $$ select ${now} $$`)
+  }
   const until: System['until'] = async (look, withinMs = 15_000) => {
     const deadline = Date.now() + withinMs
     for (;;) {
@@ -132,10 +138,8 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
       const sent = await Promise.all((destinations.get(memberId) ?? []).map((to) => simulators.messages(to)))
       return sent.flat().map(codeOf)
     },
-    async shiftClock(milliseconds) {
-      await sql.unsafe(`create or replace function challenge_now() returns timestamptz language sql volatile
-        as $$ select clock_timestamp() + interval '${milliseconds} milliseconds' $$`)
-    },
+    stopClock: (instant, plusMs) => setClock(`timestamptz '${instant}' + interval '${plusMs} milliseconds'`),
+    shiftClock: (milliseconds) => setClock(`clock_timestamp() + interval '${milliseconds} milliseconds'`),
     async stop() {
       await Promise.all(processes.map((started) => started.kill()))
       await sql.end({ timeout: 1 })
