@@ -37,9 +37,7 @@ const int = (min: number, max: number, fallback: number) =>
 const text = (wants: string) => z.string({ error: wants }).min(1, wants)
 const httpUrl = (wants: string) =>
   z.url({ protocol: /^https?$/, error: wants }).transform((url) => url.replace(/\/+$/, ''))
-const boolean = z
-  .enum(['true', 'false'], { error: 'wants true or false' })
-  .transform((value) => value === 'true')
+const boolean = z.enum(['true', 'false'], { error: 'wants true or false' }).transform((value) => value === 'true')
 
 const list = (item: RegExp, wants: string) =>
   z

@@ -51,9 +51,16 @@ interface Member {
 /** A member event may come between our look and the statement; more than once is already rare. */
 const LOOKS = 5
 
-export async function admitChallenge(sql: Sql, policy: Policy, request: AdmissionRequest): Promise<Admitted | NotAdmitted> {
+export async function admitChallenge(
+  sql: Sql,
+  policy: Policy,
+  request: AdmissionRequest,
+): Promise<Admitted | NotAdmitted> {
   const { registering, continues, ipHash, idempotency } = request
-  if (!policy.purposes.includes(request.purpose) || (request.purpose === 'register_phone') !== (registering !== undefined)) {
+  if (
+    !policy.purposes.includes(request.purpose) ||
+    (request.purpose === 'register_phone') !== (registering !== undefined)
+  ) {
     return { kind: 'unknown_purpose' }
   }
   for (let look = 1; look <= LOOKS; look++) {

@@ -16,6 +16,8 @@ export interface Challenge {
   readonly caller: string
   readonly channel: Channel | null
   readonly destination: string | null
+  /** BCP 47; null for one that was refused in its workflow. */
+  readonly language: string | null
   readonly continues: string | null
   readonly continuedBy: string | null
   readonly runId: string | null
@@ -74,9 +76,7 @@ export async function admit(sql: Sql, request: AdmitRequest, policy: Policy): Pr
 }
 
 export async function giveWay(sql: Sql, challengeId: string, policy: Policy): Promise<Challenge> {
-  const [row] = await sql<
-    [{ answer: Challenge }]
-  >`select give_way(${challengeId}, ${json(sql, policy)}) as answer`
+  const [row] = await sql<[{ answer: Challenge }]>`select give_way(${challengeId}, ${json(sql, policy)}) as answer`
   return row.answer
 }
 
@@ -98,7 +98,13 @@ export type SendStamp =
 
 export async function openAndStamp(
   sql: Sql,
-  { challengeId, memberId, runId, keyId, nonce }: Record<'challengeId' | 'memberId' | 'runId' | 'keyId', string> & {
+  {
+    challengeId,
+    memberId,
+    runId,
+    keyId,
+    nonce,
+  }: Record<'challengeId' | 'memberId' | 'runId' | 'keyId', string> & {
     nonce: Uint8Array
   },
   policy: Policy,
@@ -192,7 +198,12 @@ export interface Judgement {
 
 export async function judge(
   sql: Sql,
-  { challengeId, attemptId, matches, fromWorkflow }: {
+  {
+    challengeId,
+    attemptId,
+    matches,
+    fromWorkflow,
+  }: {
     challengeId: string
     attemptId: string
     matches: 'code' | 'older' | 'none'
@@ -208,7 +219,13 @@ export async function judge(
 /** @returns the challenge as it stands, and with `expired` asked for too early the milliseconds that are left */
 export async function closeChallenge(
   sql: Sql,
-  { challengeId, as, reason, advice, fromWorkflow }: {
+  {
+    challengeId,
+    as,
+    reason,
+    advice,
+    fromWorkflow,
+  }: {
     challengeId: string
     as: 'expired' | 'cancelled' | 'undeliverable'
     reason?: string

@@ -2,7 +2,7 @@
  * Connections to Temporal. Address, namespace, TLS and API key come from the environment and profile files as the SDK
  * reads them (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_PROFILE`, …).
  */
-import { Client, Connection } from '@temporalio/client'
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import type { KeyRing } from '../config.ts'
@@ -27,8 +27,17 @@ export const workerDataConverter = (codecKeys: KeyRing, onUndecodable: () => voi
 /** Where the environment says that Temporal is, as both kinds of connection take it. */
 export const temporalAddress = loadClientConnectConfig
 
+/** Where Temporal is, and how a client's connection to it behaves. */
+export interface TemporalAddress {
+  readonly connectionOptions: ConnectionOptions
+  readonly namespace?: string | undefined
+}
+
 /** A client that speaks through the codec. Connects at the first call. Close it with `client.connection.close()`. */
-export function connectTemporal(codecKeys: KeyRing, { connectionOptions, namespace } = temporalAddress()): Client {
+export function connectTemporal(
+  codecKeys: KeyRing,
+  { connectionOptions, namespace }: TemporalAddress = temporalAddress(),
+): Client {
   return new Client({
     connection: Connection.lazy(connectionOptions),
     ...(namespace !== undefined && { namespace }),

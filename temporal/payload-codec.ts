@@ -10,10 +10,10 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { Payload, PayloadCodec } from '@temporalio/common'
-import { temporal } from '@temporalio/proto'
+import proto from '@temporalio/proto'
 import type { KeyRing } from '../config.ts'
 
-const PayloadProto = temporal.api.common.v1.Payload
+const PayloadProto = proto.temporal.api.common.v1.Payload
 const ENCODING = 'binary/encrypted'
 const CIPHER = 'AES-256-GCM'
 const IV_BYTES = 12

@@ -73,7 +73,9 @@ describe('a challenge ends verified', () => {
       attemptsLeft: 4,
       expiresAt: expect.any(String),
     })
-    const right = await handle.executeUpdate(verifyCodeUpdate, { args: [{ challengeId, code: ` ${code.slice(0, 3)}-${code.slice(3)}` }] })
+    const right = await handle.executeUpdate(verifyCodeUpdate, {
+      args: [{ challengeId, code: ` ${code.slice(0, 3)}-${code.slice(3)}` }],
+    })
     expect(right).toMatchObject({ result: 'verified' })
     expect(await handle.result()).toMatchObject({ outcome: 'verified' })
   })
@@ -86,7 +88,9 @@ describe('what cannot be a challenge or a code', () => {
     const handle = await startByClient(system, { challengeId, memberId, purpose: 'view_membership' })
     await sentCode(memberId)
     for (const code of ['12345', '1234567', 'abcdef', '']) {
-      const failure = await handle.executeUpdate(verifyCodeUpdate, { args: [{ challengeId, code }] }).catch((e: unknown) => e)
+      const failure = await handle
+        .executeUpdate(verifyCodeUpdate, { args: [{ challengeId, code }] })
+        .catch((e: unknown) => e)
       expect(failure).toBeInstanceOf(WorkflowUpdateFailedError)
       expect((failure as WorkflowUpdateFailedError).cause).toMatchObject({ type: 'invalid_code' })
     }

@@ -17,18 +17,18 @@ beforeAll(async () => {
 afterAll(() => system?.stop())
 
 async function start(request: Partial<StartRequest> & { memberId: string }, policy = system.config.policy) {
-  const start = await startChallenge(
-    { ...system, policy },
-    { purpose: 'view_membership', caller: 'test', ...request },
-  )
+  const start = await startChallenge({ ...system, policy }, { purpose: 'view_membership', caller: 'test', ...request })
   if (!('challenge' in start)) return { refused: start }
   await start.started
   return { challengeId: start.challenge.challengeId }
 }
 
 const openChallenges = async (memberId: string) =>
-  system.sql<{ id: string }[]>`select challenge_id as id from challenges where member_id = ${memberId} and outcome is null`
-const isSent = async (challengeId: string | undefined) => (await readChallenge(system.sql, challengeId!))?.sentAt ?? undefined
+  system.sql<
+    { id: string }[]
+  >`select challenge_id as id from challenges where member_id = ${memberId} and outcome is null`
+const isSent = async (challengeId: string | undefined) =>
+  (await readChallenge(system.sql, challengeId!))?.sentAt ?? undefined
 const statusOf = async (memberId: string) =>
   (await system.temporal.workflow.getHandle(challengeWorkflowId(memberId)).describe()).status.name
 

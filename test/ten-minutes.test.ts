@@ -59,11 +59,14 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
   async function sent() {
     const memberId = await system.addMember()
     const challengeId = uuidv7()
-    const handle = await startByClient({ ...system, temporal: environment.client }, {
-      challengeId,
-      memberId,
-      purpose: 'view_membership',
-    })
+    const handle = await startByClient(
+      { ...system, temporal: environment.client },
+      {
+        challengeId,
+        memberId,
+        purpose: 'view_membership',
+      },
+    )
     const challenge = await system.until(async () => {
       const read = await readChallenge(system.sql, challengeId)
       return read?.sentAt ? read : undefined

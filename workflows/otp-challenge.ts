@@ -174,6 +174,8 @@ const showOutcome = ({ outcome }: ChallengeResult) => upsertSearchAttributes([{ 
 
 /** C15: counted, and otherwise without effect. */
 function ignore(message: string): void {
-  metricMeter.createCounter('otp_ignored_messages', 'messages', 'Messages of a shape that nothing can be made of').add(1, { message })
+  metricMeter
+    .createCounter('otp_ignored_messages', 'messages', 'Messages of a shape that nothing can be made of')
+    .add(1, { message })
   log.warn('ignored a message that has not the shape it should have', { message })
 }

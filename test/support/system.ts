@@ -131,7 +131,10 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
           notification_preference, kafka_partition, kafka_offset)
         values (${memberId}, 1, 'active', ${email}, ${phone}, ${phone?.startsWith('+81') ? 'JP' : 'US'}, ${mobileCarrier},
           ${country}, ${language}, ${channel}, 0, 0)`
-      destinations.set(memberId, [email, phone].filter((to) => to !== null))
+      destinations.set(
+        memberId,
+        [email, phone].filter((to) => to !== null),
+      )
       return memberId
     },
     async codes(memberId) {

@@ -1,0 +1,186 @@
+/**
+ * D2–D4, C5, C12: the pure rules.
+ */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isChallengeInput, isVerifyCodeInput, normaliseCode } from '../domain/challenge.ts'
+import { chooseDestination, smsPrefix, smsSender } from '../domain/destination.ts'
+import { undeliverableCondition } from '../domain/email-address.ts'
+import { maskDestination } from '../domain/mask.ts'
+
+describe('an e-mail address that cannot be delivered to', () => {
+  it.each([
+    ['.abcd@example.co.jp', 1],
+    ['abcd.@example.co.jp', 1],
+    ['.abcd@****.co.jp', 1],
+    ['ab..cd@example.co.jp', 2],
+    ['abcd..@example.co.jp', 2],
+    ['..abcd@example.co.jp', 2],
+    ['ab[cd@example.co.jp', 3],
+    ['ab@cd@example.co.jp', 3],
+    ['"a b"@example.jp', 3],
+    ['a`b@example.jp', 3],
+    ['a(comment)b@example.jp', 3],
+    ['日本@example.jp', 3],
+    ['a\r\nBcc: x@example.jp', 3],
+    ['a\u202eb@example.jp', 3],
+    ['\ufeffab@example.jp', 3],
+    ['a b@example.jp', 3],
+    ['', 'invalid'],
+    ['example.jp', 'invalid'],
+    ['@example.jp', 'invalid'],
+    ['a@', 'invalid'],
+    ['a@localhost', 'invalid'],
+    ['a@exa mple.jp', 'invalid'],
+    ['a@example.jp\n', 'invalid'],
+    ['a@-example.jp', 'invalid'],
+    [`${'a'.repeat(65)}@example.jp`, 'invalid'],
+    [`a@${'a.'.repeat(130)}jp`, 'invalid'],
+  ])('%j names its condition %s', (address, condition) => {
+    expect(undeliverableCondition(address)).toBe(condition)
+  })
+
+  it.each([
+    "a!#$%&'*+-/=?^_{|}~z@example.jp",
+    'a.b.c@example.co.jp',
+    `${'a'.repeat(64)}@example.jp`,
+    'a@例え.jp',
+    'x@xn--r8jz45g.jp',
+  ])('%j is none', (address) => {
+    expect(undeliverableCondition(address)).toBeUndefined()
+  })
+})
+
+describe('a code as a person types it', () => {
+  it.each([
+    ['012345', '012345'],
+    ['０１２３４５', '012345'],
+    [' 012 345 ', '012345'],
+    ['012-345', '012345'],
+    ['０１２ー３４５', '012345'],
+    ['012\u3000345', '012345'],
+  ])('%j is %j', (typed, code) => {
+    expect(normaliseCode(typed, 6)).toBe(code)
+  })
+
+  it.each([
+    ['12345'],
+    ['1234567'],
+    ['12345a'],
+    ['①②③④⑤⑥'],
+    ['٠١٢٣٤٥'],
+    [''],
+    ['1e5   '],
+    ['0x1234'],
+    [123456],
+    [true],
+    [null],
+    [['123456']],
+    [{}],
+    ['1'.repeat(65)],
+  ])('%j cannot be one', (typed) => {
+    expect(normaliseCode(typed, 6)).toBeUndefined()
+  })
+})
+
+describe('a message of any shape', () => {
+  it('is looked at without an error', () => {
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        isChallengeInput(value)
+        isVerifyCodeInput(value)
+        normaliseCode(value, 6)
+      }),
+    )
+  })
+})
+
+describe('a masked destination', () => {
+  it.each([
+    ['sms', '+819012345678', '***-****-5678'],
+    ['email', 'hanako@example.jp', 'h***@e***.jp'],
+    ['email', 'a@b.co.jp', 'a***@b***.jp'],
+  ] as const)('by %s shows little of %s', (channel, destination, masked) => {
+    expect(maskDestination(channel, destination)).toBe(masked)
+  })
+})
+
+describe('the destination', () => {
+  const hanako = {
+    email: 'hanako@example.jp',
+    phone: '+819012345678',
+    phoneCountry: 'JP',
+    country: 'JP',
+    notificationPreference: 'email',
+  } as const
+  const base = { member: hanako, smsMandatory: false, smsCountries: ['JP'] }
+  const sms = { channel: 'sms', destination: hanako.phone }
+  const email = { channel: 'email', destination: hanako.email }
+  const member = (fields: object) => ({ ...base, member: { ...hanako, ...fields } })
+
+  it.each([
+    ['the member’s preference', base, email],
+    ['the preference for SMS', member({ notificationPreference: 'sms' }), sms],
+    ['e-mail where there is no preference', member({ notificationPreference: null }), email],
+    ['SMS where the caller forces it', { ...base, channel: 'sms' as const }, sms],
+    [
+      'e-mail where the caller asks for it',
+      { ...member({ notificationPreference: 'sms' }), channel: 'email' as const },
+      email,
+    ],
+    ['SMS where it is mandatory, whatever the preference', { ...base, smsMandatory: true }, sms],
+    [
+      'SMS where it is mandatory, though the caller asks for e-mail',
+      { ...base, smsMandatory: true, channel: 'email' as const },
+      sms,
+    ],
+    ['SMS where the address is undeliverable', member({ email: 'a..b@example.jp' }), sms],
+    [
+      'e-mail where there is no phone',
+      member({ notificationPreference: 'sms', phone: null, phoneCountry: null }),
+      email,
+    ],
+    [
+      'e-mail where the phone is of another country',
+      member({ notificationPreference: 'sms', phoneCountry: 'US' }),
+      email,
+    ],
+    [
+      'the number being registered',
+      { ...base, registering: { e164: '+818011112222', country: 'JP' } },
+      { channel: 'sms', destination: '+818011112222' },
+    ],
+    [
+      'nothing, for a number of a country that is not allowed',
+      { ...base, registering: { e164: '+12025550123', country: 'US' } },
+      { undeliverable: 'phone_country_not_allowed', advice: 'contact_center' },
+    ],
+    [
+      'nothing, where mandatory SMS has no phone, though there is an address',
+      { ...member({ phone: null, phoneCountry: null }), smsMandatory: true },
+      { undeliverable: 'no_usable_phone', advice: 'register_phone' },
+    ],
+    [
+      'nothing, with the advice to update the address',
+      member({ phone: null, phoneCountry: null, email: '.a@example.jp' }),
+      { undeliverable: 'undeliverable_email', advice: 'update_email' },
+    ],
+    [
+      'nothing, with the advice to call, outside Japan',
+      member({ phone: null, phoneCountry: null, email: null, country: 'FR' }),
+      { undeliverable: 'no_destination', advice: 'contact_center' },
+    ],
+  ])('is %s', (_, request, expected) => {
+    expect(chooseDestination(request)).toEqual(expected)
+  })
+
+  it('has the sender that the page names', () => {
+    const senders = { from: '0354600124', fromSoftbank: '22471' }
+    expect(smsSender('softbank', senders)).toBe('22471')
+    for (const carrier of ['docomo', 'SoftBank Air', null]) expect(smsSender(carrier, senders)).toBe('0354600124')
+  })
+
+  it('belongs to a block of 10,000 numbers', () => {
+    expect(smsPrefix('+819012345678')).toBe('+81901234')
+  })
+})

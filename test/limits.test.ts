@@ -1,0 +1,162 @@
+/**
+ * C9, C13: issuing is limited, a refusal names when to try again and changes nothing, and a repeated request is one
+ * request.
+ */
+import { randomUUID } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Policy } from '../config.ts'
+import { admitChallenge, type AdmissionRequest } from '../postgres/admission.ts'
+import { closeChallenge } from '../postgres/challenges.ts'
+import { startSystem, type System } from './support/system.ts'
+
+let system: System
+beforeAll(async () => {
+  system = await startSystem()
+})
+afterAll(() => system?.stop())
+let shift = 0
+beforeEach(() => {
+  shift = 0
+  return system.shiftClock(0)
+})
+const later = (seconds: number) => system.shiftClock((shift += seconds * 1000))
+
+const admit = (request: Partial<AdmissionRequest> & { memberId: string }, policy: Partial<Policy>) =>
+  admitChallenge(
+    system.sql,
+    { ...system.config.policy, ...policy },
+    { challengeId: uuidv7(), purpose: 'view_membership', caller: 'test', ...request },
+  )
+const refusal = (retryAfter: number) => ({ kind: 'refused', reason: 'too_many_challenges', retryAfter })
+const aPhone = () => `+8180${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
+const idOf = (admission: Awaited<ReturnType<typeof admit>>) => {
+  if (!('challenge' in admission)) throw new Error(admission.kind)
+  return admission.challenge.challengeId
+}
+
+describe('the cooldown', () => {
+  const policy = { cooldownSeconds: 30 }
+  it('keeps a second challenge to the same destination off for 30 s, to the second', async () => {
+    const memberId = await system.addMember()
+    // Its send began: what is only admitted would be void at the same moment.
+    const id = idOf(await admit({ memberId }, policy))
+    await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
+    expect(await admit({ memberId }, policy)).toEqual(refusal(30))
+    await later(29)
+    expect(await admit({ memberId }, policy)).toEqual(refusal(1))
+    await later(1)
+    expect((await admit({ memberId }, policy)).kind).toBe('admitted')
+  })
+
+  it('does not keep the other channel off', async () => {
+    const memberId = await system.addMember()
+    await admit({ memberId, channel: 'sms' }, policy)
+    expect((await admit({ memberId, channel: 'email' }, policy)).kind).toBe('admitted')
+  })
+
+  it('ends when a challenge is verified, and not when it is cancelled', async () => {
+    const memberId = await system.addMember()
+    const id = idOf(await admit({ memberId }, policy))
+    await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
+    await closeChallenge(system.sql, { challengeId: id, as: 'cancelled', fromWorkflow: false }, system.config.policy)
+    expect((await admit({ memberId }, policy)).kind).toBe('refused')
+    await system.sql`update challenges set outcome = 'verified' where challenge_id = ${id}`
+    expect((await admit({ memberId }, policy)).kind).toBe('admitted')
+  })
+})
+
+describe('the number of challenges', () => {
+  it('is limited per member in 10 minutes, also when all start at once', async () => {
+    const memberId = await system.addMember()
+    const all = await Promise.all(Array.from({ length: 30 }, () => admit({ memberId }, { limitPer10Minutes: 5 })))
+    expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(5)
+    expect(all.find(({ kind }) => kind === 'refused')).toEqual(refusal(600))
+  })
+
+  it('is limited per destination over the members that share it, also when all start at once', async () => {
+    const phone = aPhone()
+    const family = await Promise.all(Array.from({ length: 12 }, () => system.addMember({ phone })))
+    const all = await Promise.all(family.map((memberId) => admit({ memberId }, { limitPer10Minutes: 5 })))
+    expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(5)
+  })
+
+  it('is limited in 24 hours', async () => {
+    const memberId = await system.addMember()
+    for (let n = 0; n < 3; n++) {
+      const id = idOf(await admit({ memberId }, { limitPer24Hours: 3 }))
+      await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
+      await later(3_600)
+    }
+    expect(await admit({ memberId }, { limitPer24Hours: 3 })).toEqual(refusal(21 * 3_600))
+    await later(21 * 3_600)
+    expect((await admit({ memberId }, { limitPer24Hours: 3 })).kind).toBe('admitted')
+  })
+
+  it('is limited per end-user address', async () => {
+    const ipHash = 'ab'.repeat(32)
+    const policy = { ipLimitPer10Minutes: 2 }
+    const memberIds = await Promise.all(Array.from({ length: 3 }, () => system.addMember()))
+    const [first, second, third] = memberIds
+    await admit({ memberId: first!, ipHash }, policy)
+    await admit({ memberId: second!, ipHash }, policy)
+    expect(await admit({ memberId: third!, ipHash }, policy)).toEqual(refusal(600))
+    expect((await admit({ memberId: third!, ipHash: 'cd'.repeat(32) }, policy)).kind).toBe('admitted')
+  })
+
+  it('is limited per hour for a block of phone numbers, against SMS pumping', async () => {
+    const policy = { smsLimitPerPrefixPerHour: 2 }
+    const block = aPhone().slice(0, -4)
+    const [a, b, c] = await Promise.all(['0001', '0002', '0003'].map((n) => system.addMember({ phone: block + n })))
+    await admit({ memberId: a! }, policy)
+    await admit({ memberId: b! }, policy)
+    expect(await admit({ memberId: c! }, policy)).toEqual(refusal(3_600))
+    expect((await admit({ memberId: c!, channel: 'email' }, policy)).kind).toBe('admitted')
+  })
+})
+
+describe('a destination that policy does not allow', () => {
+  it('is never an SMS to a country outside the list', async () => {
+    const memberId = await system.addMember({ phone: '+12025550123', email: null, country: 'US' })
+    expect(await admit({ memberId }, {})).toMatchObject({ kind: 'undeliverable', advice: 'contact_center' })
+    expect((await admit({ memberId }, { smsCountries: ['JP', 'US'] })).kind).toBe('admitted')
+  })
+})
+
+describe('the same idempotency key', () => {
+  it('from the same caller with the same request is one challenge, also when both come at once', async () => {
+    const memberId = await system.addMember()
+    const idempotency = { key: randomUUID(), requestHash: '01' }
+    const policy = { limitPer10Minutes: 1 }
+    const all = await Promise.all(Array.from({ length: 10 }, () => admit({ memberId, idempotency }, policy)))
+    expect(new Set(all.map(idOf)).size).toBe(1)
+    expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(1)
+    expect((await admit({ memberId, idempotency, caller: 'another' }, {})).kind).toBe('admitted')
+  })
+
+  it('with another request is refused, also for another member at the same moment', async () => {
+    const key = randomUUID()
+    const [a, b] = await Promise.all([system.addMember(), system.addMember()])
+    const both = await Promise.all([
+      admit({ memberId: a, idempotency: { key, requestHash: '0a' } }, {}),
+      admit({ memberId: b, idempotency: { key, requestHash: '0b' } }, {}),
+    ])
+    expect(both.map(({ kind }) => kind).sort()).toEqual(['admitted', 'refused'])
+    expect(both).toContainEqual({ kind: 'refused', reason: 'idempotency_key_reused' })
+  })
+})
+
+describe('a chain of resends', () => {
+  it.each(['verified', 'cancelled'])('does not go on from one that is %s', async (outcome) => {
+    const memberId = await system.addMember()
+    const id = idOf(await admit({ memberId }, {}))
+    await system.sql`update challenges set outcome = ${outcome} where challenge_id = ${id}`
+    expect(await admit({ memberId, continues: id }, {})).toMatchObject({ kind: 'refused', reason: 'challenge_closed' })
+  })
+
+  it('does not take over another member’s challenge', async () => {
+    const id = idOf(await admit({ memberId: await system.addMember() }, {}))
+    const other = await admit({ memberId: await system.addMember(), continues: id }, {})
+    expect(other).toMatchObject({ kind: 'refused', reason: 'challenge_closed' })
+  })
+})
