@@ -1,0 +1,245 @@
+/**
+ * Challenges over HTTP: start, status, verify, resend, cancel (section I).
+ */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { startChallenge, type Start, type StartRequest } from '../client/start-challenge.ts'
+import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
+import type { ApiCaller } from '../config.ts'
+import { isChallengeId, normaliseCode } from '../domain/challenge.ts'
+import { toMobileNumber } from '../phones/mobile-number.ts'
+import { readChallenge, type Challenge } from '../postgres/challenges.ts'
+import { maySee } from './callers.ts'
+import { viewOf } from './challenge-view.ts'
+import { POSTGRES_DEADLINE_MS, within } from './deadline.ts'
+import type { RouteDeps } from './deps.ts'
+import { handedOver } from './hand-over.ts'
+import { attemptIdOf, idempotencyOf } from './idempotency.ts'
+import { hashIp } from './ip-hash.ts'
+import { problem } from './problems.ts'
+import { refusalOf } from './refusal.ts'
+import {
+  challengeParams,
+  challengeSchema,
+  COMMON_PROBLEMS,
+  idempotencyHeaders,
+  problemResponses,
+  resendBody,
+  startBodySchema,
+  verdictSchema,
+  verifyBody,
+} from './schemas.ts'
+
+const PATH = '/v1/challenges'
+const TAGS = ['challenges']
+const STARTED = {
+  201: challengeSchema.describe('The code is handed over to a provider, or the challenge is closed already'),
+  202: challengeSchema.describe('The code is still being sent: ask for the status'),
+}
+
+export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const { sql, temporal, policy, codes, http, background, metrics } = deps
+
+  app.post(
+    PATH,
+    {
+      config: { scope: 'challenges:start' },
+      schema: {
+        summary: 'Start a challenge',
+        tags: TAGS,
+        headers: idempotencyHeaders,
+        body: startBodySchema(policy.purposes),
+        response: {
+          ...STARTED,
+          ...problemResponses(...COMMON_PROBLEMS, 'unknown_member', ...REFUSALS),
+        },
+      },
+    },
+    async (request, reply) => {
+      const caller = request.caller.name
+      const { memberId, purpose, channel, phone, locale, endUserIp } = request.body
+      const registering = phone === undefined ? undefined : toMobileNumber(phone, 'JP')
+      const key = request.headers['idempotency-key']
+      return startAndAnswer(reply, {
+        memberId,
+        purpose,
+        caller,
+        ...(channel && { channel }),
+        ...(registering && { registering }),
+        ...(locale !== undefined && { locale }),
+        ...(endUserIp !== undefined && { ipHash: hashIp(http.ipHashKey, endUserIp) }),
+        ...idempotencyOf({ caller, key, operation: 'start', path: PATH, body: request.body }),
+      })
+    },
+  )
+
+  app.get(
+    `${PATH}/:challengeId`,
+    {
+      config: { scope: 'challenges:read' },
+      schema: {
+        summary: 'The status of a challenge',
+        tags: TAGS,
+        params: challengeParams,
+        response: { 200: challengeSchema, ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge') },
+      },
+    },
+    async (request) => viewOf(await visibleChallenge(request.caller, request.params.challengeId), policy),
+  )
+
+  app.post(
+    `${PATH}/:challengeId/verify`,
+    {
+      config: { scope: 'challenges:verify' },
+      schema: {
+        summary: 'Submit a code',
+        description: 'The verdict stands when it is answered. What cannot be a code costs no attempt.',
+        tags: TAGS,
+        params: challengeParams,
+        headers: idempotencyHeaders,
+        body: verifyBody,
+        response: {
+          200: verdictSchema,
+          ...problemResponses(...COMMON_PROBLEMS, 'invalid_code', 'unknown_challenge'),
+        },
+      },
+    },
+    async (request) => {
+      const { caller } = request
+      const code = normaliseCode(request.body.code, codes.digits)
+      if (code === undefined) throw problem('invalid_code', `A code has ${codes.digits} digits.`)
+      const challengeId = idOf(request.params.challengeId)
+      const attemptId = attemptIdOf(caller.name, request.headers['idempotency-key'])
+      const startedBy = caller.scopes.includes('challenges:any') ? {} : { startedBy: caller.name }
+      const verified = await inPostgres(
+        verifyCode({ sql, temporal, policy, codes }, { challengeId, code, attemptId, ...startedBy }),
+      )
+      if (verified === undefined) throw unknownChallenge()
+      background.add('tell of a verdict', verified.told)
+      metrics.verdicts.inc({ result: verified.answer.result })
+      return verified.answer
+    },
+  )
+
+  app.post(
+    `${PATH}/:challengeId/resend`,
+    {
+      config: { scope: 'challenges:start' },
+      // Nothing has to be said: no body is an empty one.
+      preValidation: async (request) => {
+        request.body ??= {}
+      },
+      schema: {
+        summary: 'Send again, or by the other channel',
+        description: 'Starts a newer challenge with a code of its own, which continues this one.',
+        tags: TAGS,
+        params: challengeParams,
+        headers: idempotencyHeaders,
+        body: resendBody,
+        response: {
+          ...STARTED,
+          ...problemResponses(
+            ...COMMON_PROBLEMS,
+            'unknown_challenge',
+            'unknown_member',
+            'challenge_closed',
+            ...REFUSALS,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const older = await visibleChallenge(request.caller, request.params.challengeId)
+      const path = `${PATH}/${older.challengeId}/resend`
+      const key = request.headers['idempotency-key']
+      const { body } = request
+      const newest = older.continuedBy === null ? older : await inPostgres(readChallenge(sql, older.continuedBy))
+      const channel = body.channel ?? newest?.channel ?? undefined
+      return startAndAnswer(reply, {
+        memberId: older.memberId,
+        purpose: older.purpose,
+        // Whoever started the older one sees the newer one too.
+        caller: older.caller,
+        continues: older.challengeId,
+        ...(older.language !== null && { locale: older.language }),
+        ...(channel && { channel }),
+        ...registeringOf(older),
+        ...idempotencyOf({ caller: request.caller.name, key, operation: 'resend', path, body }),
+      })
+    },
+  )
+
+  app.delete(
+    `${PATH}/:challengeId`,
+    {
+      config: { scope: 'challenges:cancel' },
+      schema: {
+        summary: 'Cancel a challenge',
+        tags: TAGS,
+        params: challengeParams,
+        response: {
+          204: { description: 'Its outcome is `cancelled`', content: {} },
+          ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge', 'challenge_closed'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { challengeId } = await visibleChallenge(request.caller, request.params.challengeId)
+      const cancelled = await inPostgres(cancelChallenge({ sql, temporal, policy }, challengeId))
+      if (cancelled === undefined) throw unknownChallenge()
+      background.add('tell of a cancel', cancelled.told)
+      const { outcome } = cancelled.challenge
+      if (outcome !== 'cancelled') {
+        throw problem('challenge_closed', 'Another outcome stands.', { ...(outcome && { outcome }) })
+      }
+      return reply.code(204).send()
+    },
+  )
+
+  async function startAndAnswer(reply: FastifyReply, request: StartRequest) {
+    const start = await inPostgres(startChallenge({ sql, temporal, policy }, request))
+    if (!('challenge' in start)) throw refused(start)
+    if (start.kind === 'admitted') metrics.started.inc()
+    const challenge = await handedOver(deps, start.challenge, start.started)
+    if (challenge.outcome === 'undeliverable') {
+      const { reason, advice } = challenge
+      throw refused({ kind: 'undeliverable', reason: reason ?? 'not_sent', advice: advice ?? 'contact_center' })
+    }
+    const isSending = challenge.sentAt === null && challenge.outcome === null
+    reply.code(isSending ? 202 : 201).header('location', `${PATH}/${challenge.challengeId}`)
+    return viewOf(challenge, policy)
+  }
+
+  function refused(start: Exclude<Start, { challenge: Challenge }>) {
+    metrics.refused.inc({ reason: start.kind === 'refused' ? start.reason : start.kind })
+    return refusalOf(start)
+  }
+
+  async function visibleChallenge(caller: ApiCaller, id: string): Promise<Challenge> {
+    const challenge = await inPostgres(readChallenge(sql, idOf(id)))
+    if (challenge === undefined || !maySee(caller, challenge.caller)) throw unknownChallenge()
+    return challenge
+  }
+}
+
+const REFUSALS = ['undeliverable', 'idempotency_key_reused', 'locked', 'too_many_challenges'] as const
+
+const inPostgres = <T>(work: Promise<T>): Promise<T> => within(POSTGRES_DEADLINE_MS, work)
+
+const unknownChallenge = () => problem('unknown_challenge', 'There is no such challenge, or you did not start it.')
+
+/** RFC 9562 §4: an id has no case. */
+function idOf(id: string): string {
+  const challengeId = id.toLowerCase()
+  if (!isChallengeId(challengeId)) throw unknownChallenge()
+  return challengeId
+}
+
+/** The number being registered is that of the older challenge; gone where the member was erased. */
+function registeringOf({ purpose, destination }: Challenge): Pick<StartRequest, 'registering'> {
+  if (purpose !== 'register_phone') return {}
+  const registering = destination === null ? undefined : toMobileNumber(destination, 'JP')
+  if (registering === undefined) throw problem('challenge_closed', 'The number is no longer known.')
+  return { registering }
+}

@@ -1,0 +1,29 @@
+/**
+ * A challenge as callers see it: the destination masked (C12), what is not there left out.
+ */
+import type { Policy } from '../config.ts'
+import { maskDestination } from '../domain/mask.ts'
+import type { Challenge } from '../postgres/challenges.ts'
+
+export function viewOf(challenge: Challenge, policy: Pick<Policy, 'maxAttempts'>) {
+  const { challengeId, memberId, purpose, channel, destination, outcome, sentAt, expiresAt, closedAt } = challenge
+  const { reason, advice, continues, continuedBy, attempts } = challenge
+  return {
+    challengeId,
+    memberId,
+    purpose,
+    status: outcome ?? (sentAt === null ? ('sending' as const) : ('open' as const)),
+    attemptsLeft: Math.max(0, policy.maxAttempts - attempts),
+    ...(channel !== null && { channel }),
+    ...(channel !== null && destination !== null && { destination: maskDestination(channel, destination) }),
+    ...(sentAt !== null && { sentAt: toIso(sentAt), delivery: 'accepted' as const }),
+    ...(expiresAt !== null && { expiresAt: toIso(expiresAt) }),
+    ...(closedAt !== null && { closedAt: toIso(closedAt) }),
+    ...(reason !== null && { reason }),
+    ...(advice !== null && { advice }),
+    ...(continues !== null && { continues }),
+    ...(continuedBy !== null && { continuedBy }),
+  }
+}
+
+const toIso = (time: string) => new Date(time).toISOString()

@@ -1,0 +1,29 @@
+import type { Client } from '@temporalio/client'
+import type { FastifyBaseLogger } from 'fastify'
+import type { SentWaiter } from '../client/sent-waiter.ts'
+import type { Config, Policy } from '../config.ts'
+import type { Sql } from '../postgres/connect.ts'
+import type { Background } from './background.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What the API works with. It closes none of it. */
+export interface ApiDeps {
+  readonly sql: Sql
+  readonly temporal: Client
+  readonly waiter: SentWaiter
+  readonly http: Pick<
+    Config<'http'>['http'],
+    'callers' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey'
+  >
+  readonly codes: Config<'codes'>['codes']
+  readonly policy: Policy
+  readonly log: FastifyBaseLogger
+}
+
+/** What routes get beside: made by the server, and gone with it. */
+export interface RouteDeps extends ApiDeps {
+  readonly background: Background
+  readonly metrics: Metrics
+  /** The server stops: nobody waits any longer than they must. */
+  readonly closing: AbortSignal
+}

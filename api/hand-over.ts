@@ -1,0 +1,45 @@
+/**
+ * Waiting until the code is handed over to a provider: the answer of a start says where it went, or that it could not.
+ */
+import { readChallenge, type Challenge } from '../postgres/challenges.ts'
+import type { RouteDeps } from './deps.ts'
+import { POSTGRES_DEADLINE_MS, UnavailableError, within } from './deadline.ts'
+
+/** Postgres may be looked at once more when the time is over. */
+const GRACE_MS = 250
+
+/**
+ * @param started of the challenge's workflow; goes on in the background where it takes longer
+ * @returns the challenge as it stands when a provider took the code, when it is closed, or when the waiting is over
+ * @throws {UnavailableError} when the workflow could not be started: Temporal cannot be reached
+ */
+export async function handedOver(deps: RouteDeps, challenge: Challenge, started: Promise<void>): Promise<Challenge> {
+  const { sql, background } = deps
+  background.add('start', started)
+  const waiting = waitUntilSent(deps, challenge)
+  const startFailed = started.then(
+    () => waiting,
+    (error: unknown) => {
+      throw new UnavailableError('the workflow could not be started', { cause: error })
+    },
+  )
+  const standing = await Promise.race([waiting, startFailed])
+  if (standing.outcome === null) return standing
+  // The notification tells of the outcome, and no more.
+  const closed = within(POSTGRES_DEADLINE_MS, readChallenge(sql, challenge.challengeId))
+  return (await closed.catch(() => undefined)) ?? standing
+}
+
+/** Whatever goes wrong with the waiting, the challenge stands, and its status can be asked for. */
+async function waitUntilSent({ waiter, http, closing }: RouteDeps, challenge: Challenge): Promise<Challenge> {
+  const sent = within(http.sendWaitMs + GRACE_MS, waiter.wait(challenge, http.sendWaitMs)).catch(() => challenge)
+  const stopping = Promise.withResolvers<Challenge>()
+  const stop = () => stopping.resolve(challenge)
+  closing.addEventListener('abort', stop, { once: true })
+  if (closing.aborted) stop()
+  try {
+    return await Promise.race([sent, stopping.promise])
+  } finally {
+    closing.removeEventListener('abort', stop)
+  }
+}

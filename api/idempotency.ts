@@ -1,0 +1,36 @@
+/**
+ * `Idempotency-Key` (C5, C13): the same key from the same caller with the same request means the same thing, once.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+
+/** 1 to 255 visible ASCII characters. */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
+
+export interface IdempotentRequest {
+  readonly caller: string
+  readonly key: string | undefined
+  readonly operation: 'start' | 'resend'
+  readonly path: string
+  /** As validated. */
+  readonly body: object
+}
+
+/** The key as it is kept, apart for each caller and operation; the hash tells another request under the same key. */
+export function idempotencyOf(request: IdempotentRequest): { idempotency?: { key: string; requestHash: string } } {
+  const { caller, key, operation, path, body } = request
+  if (key === undefined) return {}
+  const fields = Object.entries(body)
+    .filter(([, value]) => value !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const requestHash = createHash('sha256')
+    .update(JSON.stringify([operation, path, fields]))
+    .digest('hex')
+  return { idempotency: { key: `${operation}:${caller}:${key}`, requestHash } }
+}
+
+/**
+ * The id under which an attempt counts once. The same key gets the same verdict, whatever code comes with it: a hash of
+ * the code, which could tell them apart, would give the code away.
+ */
+export const attemptIdOf = (caller: string, key: string | undefined): string =>
+  key === undefined ? randomUUID() : `http:${caller}:${key}`

@@ -1,0 +1,43 @@
+/**
+ * The API as a process. Holds the master keys, to judge submitted codes.
+ */
+import { pino } from 'pino'
+import { createSentWaiter } from '../client/sent-waiter.ts'
+import { ConfigError, loadConfig } from '../config.ts'
+import { connect } from '../postgres/connect.ts'
+import { connectTemporal, temporalAddress } from '../temporal/connect.ts'
+import { bounded } from './deadline.ts'
+import { buildServer } from './server.ts'
+
+const NAME = 'api'
+const STOP_WITHIN_MS = 4_500
+
+async function main() {
+  const config = loadConfig(['http', 'postgres', 'temporal', 'codes', 'policy', 'log'])
+  const { http, codes, policy } = config
+  const log = pino({ name: NAME, level: config.log.level })
+
+  const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
+  const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()))
+  const waiter = await createSentWaiter(sql)
+  const app = buildServer({ sql, temporal, waiter, http, codes, policy, log })
+
+  const stop = async () => {
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
+    await app.close()
+    await Promise.all([temporal.connection.close(), sql.end({ timeout: 1 })])
+    process.exit(0)
+  }
+  process.once('SIGTERM', () => void stop())
+  process.once('SIGINT', () => void stop())
+
+  const url = await app.listen({ host: http.host, port: http.port, listenTextResolver: () => 'listening' })
+  log.info({ url }, 'ready')
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(error instanceof ConfigError ? 2 : 1)
+}

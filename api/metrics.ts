@@ -1,0 +1,39 @@
+/**
+ * What Prometheus is told (O4). A registry for each server, so that several in one process do not meet.
+ */
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+export function createMetrics() {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    started: new Counter({
+      name: 'otp_challenges_started_total',
+      help: 'Challenges admitted over HTTP',
+      registers,
+    }),
+    refused: new Counter({
+      name: 'otp_challenges_refused_total',
+      help: 'Starts over HTTP that were refused',
+      labelNames: ['reason'],
+      registers,
+    }),
+    verdicts: new Counter({
+      name: 'otp_verdicts_total',
+      help: 'Verdicts on codes submitted over HTTP',
+      labelNames: ['result'],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'otp_http_request_duration_seconds',
+      help: 'Time to answer, by route',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+  }
+}

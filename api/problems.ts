@@ -1,0 +1,161 @@
+/**
+ * The one place where errors become HTTP: problem details (RFC 9457) with stable codes.
+ *
+ * No text here or elsewhere in the API repeats what a caller sent: it may be a code, a phone number or an address.
+ */
+import { isGrpcServiceError, ServiceError } from '@temporalio/client'
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import { UnknownKeyError } from '../codes/code.ts'
+import type { Advice, Outcome } from '../domain/challenge.ts'
+import { UnavailableError } from './deadline.ts'
+
+/** Every code, with its status and title. */
+export const PROBLEMS = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  invalid_code: { status: 400, title: 'That cannot be a code' },
+  unauthorized: { status: 401, title: 'No valid API key' },
+  forbidden: { status: 403, title: 'The API key has not the scope' },
+  not_found: { status: 404, title: 'There is nothing here' },
+  unknown_member: { status: 404, title: 'The member is not known' },
+  unknown_challenge: { status: 404, title: 'The challenge is not known' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time' },
+  challenge_closed: { status: 409, title: 'The challenge is closed' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  uri_too_long: { status: 414, title: 'The path is too long' },
+  unsupported_media_type: { status: 415, title: 'The body is not application/json' },
+  undeliverable: { status: 422, title: 'The code cannot be delivered' },
+  idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },
+  locked: { status: 423, title: 'The member is locked' },
+  too_many_challenges: { status: 429, title: 'Too many challenges' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
+  internal_error: { status: 500, title: 'Something went wrong on our side' },
+  unavailable: { status: 503, title: 'The service is not available' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** What some problems say beside their code. */
+export interface ProblemExtras {
+  /** Seconds; goes out as the header Retry-After too. */
+  readonly retryAfter?: number
+  /** With `undeliverable`. */
+  readonly reason?: string
+  readonly advice?: Advice
+  /** With `challenge_closed`: the outcome that stands. */
+  readonly outcome?: Outcome
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Thrown by routes; leaves the API as problem details. */
+export class ProblemError extends Error {
+  override name = 'ProblemError'
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly extras: ProblemExtras
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(code)
+    this.code = code
+    this.detail = detail
+    this.extras = extras
+  }
+}
+
+export const problem = (code: ProblemCode, detail: string, extras?: ProblemExtras) =>
+  new ProblemError(code, detail, extras)
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+/** The body of a problem. */
+export function problemBody({ code, detail, extras: { headers: _headers, ...extras } }: ProblemError) {
+  const { status, title } = PROBLEMS[code]
+  return { type: `urn:one-time-password:${code}`, title, status, detail, code, ...extras }
+}
+
+/** What any error is to the caller. */
+export function toProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error
+  if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error.validation)
+  const { statusCode } = fieldsOf(error)
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) return refusedByServer(statusCode)
+  if (isUnavailable(error)) {
+    return problem(
+      'unavailable',
+      'Try again soon; with an Idempotency-Key the same request may be repeated without harm.',
+      { retryAfter: 1 },
+    )
+  }
+  return problem('internal_error', 'The request was not carried out, or only in part.')
+}
+
+interface Issue {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly message?: string
+}
+
+const MOST_ISSUES = 5
+
+function invalidRequest(issues: readonly Issue[]): ProblemError {
+  const mistakes = issues.slice(0, MOST_ISSUES).map(({ keyword, instancePath, message }) => {
+    const field = instancePath.slice(1)
+    if (keyword === 'unrecognized_keys') return 'There is a field that is not known here.'
+    return `${field || 'The body'}: ${message ?? 'is not valid'}.`
+  })
+  return problem('invalid_request', mistakes.join(' '))
+}
+
+/** What the HTTP server itself refuses, by its status. */
+function refusedByServer(status: number): ProblemError {
+  if (status === 404) return problem('not_found', 'There is no such path.')
+  if (status === 408) return problem('request_timeout', 'Send the whole request faster.')
+  if (status === 413) return problem('payload_too_large', 'Send less.')
+  if (status === 414) return problem('uri_too_long', 'Ask for a shorter path.')
+  if (status === 415) return problem('unsupported_media_type', 'Send application/json in UTF-8, not compressed.')
+  if (status === 431) return problem('headers_too_large', 'Send fewer or shorter headers.')
+  return problem('invalid_request', 'The request cannot be read: it has to be well-formed HTTP and JSON.')
+}
+
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+])
+/** SQLSTATE classes of a server that cannot work just now, or will not let us in. */
+const SERVER_UNAVAILABLE = /^(?:08|28|3D|40|53|55|57|58)[0-9A-Z]{3}$/
+
+/** Whether a part that we depend on is at fault: Postgres, Temporal, or a master key that is missing (I8). */
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof UnavailableError || error instanceof UnknownKeyError) return true
+  if (error instanceof ServiceError || isGrpcServiceError(error)) return true
+  const { code } = fieldsOf(error)
+  return typeof code === 'string' && (UNREACHABLE.has(code) || SERVER_UNAVAILABLE.test(code))
+}
+
+/** An error for the log: what it is and where it arose. Its message may hold what a caller sent, and is left out. */
+export function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const { code } = fieldsOf(error)
+  return {
+    name: error.name,
+    ...((typeof code === 'string' || typeof code === 'number') && { code }),
+    at: (error.stack ?? '')
+      .split('\n')
+      .filter((line) => /^ {4}at /.test(line))
+      .slice(0, 8)
+      .map((line) => line.trim()),
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  }
+}
+
+const fieldsOf = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

@@ -1,0 +1,153 @@
+/**
+ * What goes in and out, as zod checks it and OpenAPI shows it.
+ */
+import { z } from 'zod'
+import { ADVICE, OUTCOMES, VERDICTS } from '../domain/challenge.ts'
+import { toMobileNumber } from '../phones/mobile-number.ts'
+import { IDEMPOTENCY_KEY } from './idempotency.ts'
+import { PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
+
+const channel = z.enum(['sms', 'email'])
+const time = z.iso.datetime()
+const uuid = z.uuid()
+
+const problemSchema = z
+  .object({
+    type: z.string().describe('A URN that names the code'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    retryAfter: z.int().optional().describe('Seconds until it makes sense to try again; the header Retry-After too'),
+    reason: z.string().optional().describe('With undeliverable: why'),
+    advice: z.enum(ADVICE).optional().describe('With undeliverable: what the member should do'),
+    outcome: z.enum(OUTCOMES).optional().describe('With challenge_closed: the outcome that stands'),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' })
+
+/** The answers of `codes` for a route's `response`, grouped by status. */
+export function problemResponses(...codes: readonly ProblemCode[]) {
+  const byStatus = Object.groupBy(codes, (code) => PROBLEMS[code].status)
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, those]) => [
+      status,
+      {
+        description: (those ?? []).map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema } },
+      },
+    ]),
+  )
+}
+
+/** What every call with a key may be answered. */
+export const COMMON_PROBLEMS = [
+  'invalid_request',
+  'unauthorized',
+  'forbidden',
+  'request_timeout',
+  'payload_too_large',
+  'unsupported_media_type',
+  'headers_too_large',
+  'internal_error',
+  'unavailable',
+] as const satisfies readonly ProblemCode[]
+
+/** Any string is taken: one that is no id is an unknown challenge. */
+export const challengeParams = z.object({ challengeId: z.string().meta({ format: 'uuid' }) })
+
+export const idempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .regex(IDEMPOTENCY_KEY, 'wants 1 to 255 visible ASCII characters, once')
+    .optional()
+    .describe('The same key with the same request means the same thing, once'),
+})
+
+const BCP_47 = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/
+
+const phone = z
+  .string()
+  .min(1)
+  .max(32)
+  .refine(
+    (input) => toMobileNumber(input, 'JP') !== undefined,
+    'wants a mobile phone number, Japanese or with its country code',
+  )
+  .describe('The number being registered; with the purpose register_phone, and only then')
+  .meta({ examples: ['090-1234-5678'] })
+
+/** Depends on the configured purposes. */
+export const startBodySchema = (purposes: readonly string[]) =>
+  z
+    .strictObject({
+      memberId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'wants 1 to 64 of A-Z a-z 0-9 _ -'),
+      purpose: z.enum(purposes as [string, ...string[]]),
+      channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
+      phone: phone.optional(),
+      locale: z
+        .string()
+        .max(35)
+        .regex(BCP_47, 'wants a BCP 47 language tag')
+        .optional()
+        .describe("The message's language; the member's own where absent"),
+      endUserIp: z
+        .union([z.ipv4(), z.ipv6()], 'wants an IPv4 or IPv6 address')
+        .optional()
+        .describe("The end user's address, for limits; kept as a hash, for a day"),
+    })
+    .superRefine((body, context) => {
+      const registers = body.purpose === 'register_phone'
+      if (registers === (body.phone !== undefined)) return
+      const message = registers ? 'goes with the purpose register_phone' : 'goes with the purpose register_phone only'
+      context.addIssue({ code: 'custom', path: ['phone'], message })
+    })
+
+export const resendBody = z.strictObject({
+  channel: channel.optional().describe('The other channel; that of the older challenge where absent'),
+})
+
+export const verifyBody = z.strictObject({
+  code: z.string().describe('As typed: full-width digits, spaces and hyphens are forgiven'),
+})
+
+export const deliverabilityBody = z.strictObject({ email: z.string().max(1_000) })
+
+export const challengeSchema = z
+  .object({
+    challengeId: uuid,
+    memberId: z.string(),
+    purpose: z.string(),
+    status: z.enum(['sending', 'open', ...OUTCOMES]),
+    channel: channel.optional(),
+    destination: z.string().optional().describe('Masked'),
+    sentAt: time.optional().describe('When a provider took the code; absent while sending'),
+    expiresAt: time.optional().describe('The code is accepted before, and not at, this time'),
+    attemptsLeft: z.int(),
+    delivery: z.enum(['accepted', 'delivered', 'failed']).optional(),
+    reason: z.string().optional(),
+    advice: z.enum(ADVICE).optional(),
+    closedAt: time.optional(),
+    continues: uuid.optional().describe('The challenge that this one continues'),
+    continuedBy: uuid.optional().describe('The newest challenge of the chain, where this one was superseded by it'),
+  })
+  .meta({ id: 'Challenge' })
+
+export const verdictSchema = z
+  .object({
+    result: z.enum(VERDICTS),
+    attemptsLeft: z.int().optional().describe('Where another attempt makes sense'),
+    verifiedAt: time.optional(),
+    newestSentAt: time.optional().describe('With older_code: when the code that counts was sent'),
+    continuedBy: uuid.optional().describe('With superseded: the challenge that continues this one'),
+  })
+  .meta({ id: 'Verdict' })
+
+export const deliverabilitySchema = z
+  .object({
+    deliverable: z.boolean(),
+    condition: z
+      .union([z.literal(1), z.literal(2), z.literal(3), z.literal('invalid')])
+      .optional()
+      .describe('The condition of undeliverable addresses that it meets; invalid for what is no address at all'),
+  })
+  .meta({ id: 'Deliverability' })

@@ -1,0 +1,101 @@
+/**
+ * The HTTP server: what every request goes through, and the routes.
+ */
+import { randomUUID } from 'node:crypto'
+import fastify, { LogController } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { ApiCaller } from '../config.ts'
+import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
+import { createBackground } from './background.ts'
+import { createAuthenticator, requireScope, type Scope } from './callers.ts'
+import { challengeRoutes } from './challenge-routes.ts'
+import { deliverabilityRoutes } from './deliverability-routes.ts'
+import type { ApiDeps, RouteDeps } from './deps.ts'
+import { acceptOnlyJson, requireJson } from './json-body.ts'
+import { createMetrics } from './metrics.ts'
+import { observeRequests } from './observe.ts'
+import { serveOpenApi } from './openapi.ts'
+import { operationsRoutes } from './operations-routes.ts'
+import { watchMethods } from './other-methods.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set for every route with a scope, before anything else. */
+    caller: ApiCaller
+  }
+  interface FastifyContextConfig {
+    scope?: Scope
+  }
+}
+
+/** Longer than any answer takes: a start may wait 30 s for its provider. */
+const CONNECTION_TIMEOUT_MS = 60_000
+/** How often Node looks for requests that are late; its own 30 s would let a slow sender stay that much longer. */
+const LATE_REQUESTS_CHECK_MS = 500
+const MAX_HEADER_BYTES = 16_384
+
+/**
+ * The API, not yet listening. `close()` stops accepting, and finishes what is in flight, in the background too; the
+ * parts it was given stay open.
+ */
+export function buildServer(deps: ApiDeps): FastifyInstance {
+  const { http, log } = deps
+  const app: FastifyInstance = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    bodyLimit: http.bodyLimitBytes,
+    requestTimeout: http.requestTimeoutMs,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    http: {
+      headersTimeout: http.requestTimeoutMs,
+      connectionsCheckingInterval: LATE_REQUESTS_CHECK_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, request, reply) => sendProblem(reply, error, request),
+    clientErrorHandler: answerUnreadable,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+
+  const closing = new AbortController()
+  const background = createBackground(log)
+  const metrics = createMetrics()
+  app.addHook('preClose', async () => closing.abort())
+  app.addHook('onClose', () => background.settled())
+
+  answerProblems(app)
+  observeRequests(app, metrics)
+  guardRoutes(app, createAuthenticator(http.callers))
+  acceptOnlyJson(app)
+  const refuseOtherMethods = watchMethods(app)
+  serveOpenApi(app)
+  app.register(async (scope) => {
+    addRoutes(scope, { ...deps, background, metrics, closing: closing.signal })
+    refuseOtherMethods(scope)
+  })
+  return app
+}
+
+function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  operationsRoutes(app, deps)
+  challengeRoutes(app, deps)
+  deliverabilityRoutes(app)
+}
+
+/** Who calls, whether they may, and whether it is JSON, in this order, before the body is read. */
+function guardRoutes(app: FastifyInstance, authenticate: ReturnType<typeof createAuthenticator>): void {
+  app.decorateRequest('caller')
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-request-id': request.id })
+    const { scope } = request.routeOptions.config
+    if (scope === undefined) return
+    reply.header('cache-control', 'no-store')
+    request.caller = authenticate(request.headers.authorization)
+    requireScope(request.caller, scope)
+    requireJson(request.headers)
+  })
+}
