@@ -44,5 +44,4 @@ async function sendOrOmit(producer: Producer, topic: string, messages: Message[]
   }
 }
 
-const isTooLarge = (error: unknown) =>
-  error instanceof Error && 'type' in error && error.type === 'MESSAGE_TOO_LARGE'
+const isTooLarge = (error: unknown) => error instanceof Error && 'type' in error && error.type === 'MESSAGE_TOO_LARGE'

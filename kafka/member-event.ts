@@ -42,7 +42,10 @@ const personal = {
   email: plainText(EMAIL_MAX_LENGTH).nullish(),
   mobilePhone: z.string().max(320).nullish(),
   mobileCarrier: plainText(64).nullish(),
-  birthDate: z.string().regex(/^\d{4}-\d{2}-\d{2}$/).nullish(),
+  birthDate: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/)
+    .nullish(),
 }
 const data = z.object({
   memberId: z.string().regex(MEMBER_ID),
@@ -50,7 +53,10 @@ const data = z.object({
   ...personal,
   familyCard: z.boolean(),
   country: z.string().regex(/^[A-Z]{2}$/),
-  language: z.string().max(35).regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/),
+  language: z
+    .string()
+    .max(35)
+    .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/),
   notificationPreference: z.enum(['email', 'sms']),
 })
 /** A withdrawal must not be missed because the source has already cleared the rest. */
@@ -66,7 +72,10 @@ const envelope = z.object({
   source: required,
   type: required,
   subject: z.string().regex(MEMBER_ID),
-  time: z.string().max(64).regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/),
+  time: z
+    .string()
+    .max(64)
+    .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/),
   datacontenttype: required.optional(),
 })
 const events = {
@@ -122,7 +131,12 @@ const typeOf = (json: unknown) =>
 
 const isKnownType = (type: string): type is keyof typeof events => (TYPES as readonly string[]).includes(type)
 
-const erased = (memberId: string, offset: string): MemberChange => ({ memberId, offset, version: null, status: 'erased' })
+const erased = (memberId: string, offset: string): MemberChange => ({
+  memberId,
+  offset,
+  version: null,
+  status: 'erased',
+})
 
 function toChange(
   member: z.output<typeof withdrawnData>,

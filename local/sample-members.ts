@@ -21,7 +21,12 @@ const ordinary = {
 
 /** The first nine are named in `.local/endpoints.json`; the others make the sample rounder. */
 const samples: Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>> = {
-  sms: { memberId: '100000001', email: 'sachiko@example.jp', mobilePhone: '090-1000-0001', notificationPreference: 'sms' },
+  sms: {
+    memberId: '100000001',
+    email: 'sachiko@example.jp',
+    mobilePhone: '090-1000-0001',
+    notificationPreference: 'sms',
+  },
   email: { memberId: '100000002', email: 'eiji@example.jp', mobilePhone: '080-1000-0002' },
   softbank: {
     memberId: '100000003',
@@ -54,9 +59,19 @@ const samples: Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>>
   emailOnly: { memberId: '100000011', email: 'emi@example.jp', mobilePhone: null, mobileCarrier: null },
   undeliverableCondition1: { memberId: '100000012', email: '.abcd@example.jp', mobilePhone: null, mobileCarrier: null },
   undeliverableCondition3: { memberId: '100000013', email: 'ab[cd@example.jp', mobilePhone: null, mobileCarrier: null },
-  undeliverableButPhone: { memberId: '100000014', email: 'abcd.@example.jp', mobilePhone: '080-1000-0014', mobileCarrier: 'au' },
+  undeliverableButPhone: {
+    memberId: '100000014',
+    email: 'abcd.@example.jp',
+    mobilePhone: '080-1000-0014',
+    mobileCarrier: 'au',
+  },
   english: { memberId: '100000015', email: 'ellen@example.com', mobilePhone: '090-1000-0015', language: 'en' },
-  simplifiedChinese: { memberId: '100000016', email: 'xiaoming@example.com', mobilePhone: '090-1000-0016', language: 'zh-Hans' },
+  simplifiedChinese: {
+    memberId: '100000016',
+    email: 'xiaoming@example.com',
+    mobilePhone: '090-1000-0016',
+    language: 'zh-Hans',
+  },
   traditionalChinese: {
     memberId: '100000017',
     email: 'meiling@example.com',

@@ -73,26 +73,39 @@ type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0]
 
 function applyRound(sql: Sql | Transaction, partition: number, round: readonly MemberChange[]) {
   const states = round.map((change) => (change.status === 'erased' ? undefined : change))
-  const column = <F extends keyof MemberState>(field: F) => states.map((state) => state?.[field] ?? null)
+  const column = <F extends keyof MemberState>(field: F) => toArray(states.map((state) => state?.[field] ?? null))
   return sql<[{ applied: number }]>`
     select apply_member_events(
       ${partition},
-      ${round.map((change) => change.memberId)}::text[],
-      ${round.map((change) => change.offset)}::bigint[],
+      ${toArray(round.map((change) => change.memberId))}::text[],
+      ${toArray(round.map((change) => change.offset))}::bigint[],
       ${column('version')}::bigint[],
-      ${round.map((change) => change.status)}::text[],
+      ${toArray(round.map((change) => change.status))}::text[],
       ${column('email')}::text[],
       ${column('phone')}::text[],
       ${column('phoneCountry')}::text[],
       ${column('mobileCarrier')}::text[],
       ${column('birthDate')}::text[],
-      ${column('familyCard').map((flag) => flag?.toString() ?? null)}::text[],
+      ${column('familyCard')}::text[],
       ${column('country')}::text[],
       ${column('language')}::text[],
       ${column('notificationPreference')}::text[],
       ${column('eventTime')}::text[]
     ) as applied`
 }
+
+/**
+ * An array as Postgres reads it. Written as JSON, which is a good deal faster than the client's own way: the two forms
+ * differ in their brackets, and in that Postgres takes a control character as it is, where JSON escapes it.
+ */
+function toArray(values: readonly (string | number | boolean | null)[]): string {
+  const json = JSON.stringify(values)
+  const items = json.includes('\\') ? json.replace(ESCAPED, unescapeControl) : json
+  return `{${items.slice(1, -1)}}`
+}
+
+const ESCAPED = /\\(?:["\\bfnrt]|u[0-9a-f]{4})/g
+const unescapeControl = (escaped: string) => (/["\\]$/.test(escaped) ? escaped : (JSON.parse(`"${escaped}"`) as string))
 
 /** SQLSTATE classes that blame the values: data exception, integrity constraint violation, program limit exceeded. */
 const BLAMES_VALUES = /^(?:22|23|54)/

@@ -96,7 +96,9 @@ describe('a bad event', () => {
   })
 
   test('holds bytes that are no UTF-8', () => {
-    expect(readRaw(Buffer.from(JSON.stringify(event).replace('hanako', 'han\xffko'), 'latin1'))).toEqual({ bad: 'not_json' })
+    expect(readRaw(Buffer.from(JSON.stringify(event).replace('hanako', 'han\xffko'), 'latin1'))).toEqual({
+      bad: 'not_json',
+    })
   })
 
   test.for([
@@ -136,12 +138,21 @@ describe('a bad event', () => {
     expect(reasonOf(withData(fields))).toBe('wrong_shape')
   })
 
-  test.for(['1990-02-30', '1990-02-29', '1900-02-29', '1990-13-01', '1990-00-10', '1990-04-31', '1990-04-00', '0000-01-01', '1899-12-31', '2026-11-25', '9999-12-31'])(
-    'says that somebody was born on %s',
-    (birthDate) => {
-      expect(withData({ birthDate })).toEqual({ bad: 'impossible_date' })
-    },
-  )
+  test.for([
+    '1990-02-30',
+    '1990-02-29',
+    '1900-02-29',
+    '1990-13-01',
+    '1990-00-10',
+    '1990-04-31',
+    '1990-04-00',
+    '0000-01-01',
+    '1899-12-31',
+    '2026-11-25',
+    '9999-12-31',
+  ])('says that somebody was born on %s', (birthDate) => {
+    expect(withData({ birthDate })).toEqual({ bad: 'impossible_date' })
+  })
   test('does not say so of a leap day, or of today where the day begins first', () => {
     expect(['2000-02-29', '2008-02-29', '2026-11-24'].map((birthDate) => reasonOf(withData({ birthDate })))).toEqual(
       Array(3).fill('good'),
@@ -252,18 +263,25 @@ describe('a mobile number', () => {
     expect(toMobileNumber(input, country)).toBeUndefined()
   })
   test('whatever is written, reading answers', () => {
-    fc.assert(fc.property(fc.string(), fc.constantFrom('JP', 'US', 'KR'), (input, country) => {
-      const number = toMobileNumber(input, country)
-      return number === undefined || /^\+\d{8,15}$/.test(number.e164)
-    }))
+    fc.assert(
+      fc.property(fc.string(), fc.constantFrom('JP', 'US', 'KR'), (input, country) => {
+        const number = toMobileNumber(input, country)
+        return number === undefined || /^\+\d{8,15}$/.test(number.e164)
+      }),
+    )
   })
   test('the short way to a Japanese number and the library agree', () => {
     const digits = fc.integer({ min: 0, max: 99_999_999 }).map((rest) => String(rest).padStart(8, '0'))
     fc.assert(
-      fc.property(fc.constantFrom('06', '07', '08', '09', '05', '02'), fc.constantFrom('0', '1'), digits, (start, second, rest) => {
-        const plain = `${start}${second}${rest}`
-        expect(toMobileNumber(plain, 'JP')).toEqual(toMobileNumber(`(${plain})`, 'JP'))
-      }),
+      fc.property(
+        fc.constantFrom('06', '07', '08', '09', '05', '02'),
+        fc.constantFrom('0', '1'),
+        digits,
+        (start, second, rest) => {
+          const plain = `${start}${second}${rest}`
+          expect(toMobileNumber(plain, 'JP')).toEqual(toMobileNumber(`(${plain})`, 'JP'))
+        },
+      ),
     )
   })
 })

@@ -66,7 +66,11 @@ describe('10,000 events of every kind, the consumer killed three times in the mi
     const names = await makeTopics(6)
     const stream = makeStream(10_000, 400, seeded(20_261_123))
     const lagsAtKill: number[] = []
-    for (const [from, to] of [[0, 3_000], [3_000, 6_000], [6_000, 10_000]] as const) {
+    for (const [from, to] of [
+      [0, 3_000],
+      [3_000, 6_000],
+      [6_000, 10_000],
+    ] as const) {
       await produce(names.topic, stream.slice(from, to))
       const before = await progress()
       const consumer = await startConsumer(names)
@@ -91,7 +95,12 @@ describe('10,000 events of every kind, the consumer killed three times in the mi
     const found = new Map(
       letters.map(({ key, value, headers }) => [
         place(headers!['original-partition'], headers!['original-offset']),
-        { key: String(key), value: String(value), reason: String(headers!['reason']), topic: String(headers!['original-topic']) },
+        {
+          key: String(key),
+          value: String(value),
+          reason: String(headers!['reason']),
+          topic: String(headers!['original-topic']),
+        },
       ]),
     )
     expect(found.size).toBe(bad.length)
@@ -111,7 +120,8 @@ describe('10,000 events of every kind, the consumer killed three times in the mi
   })
 
   const progress = async () => {
-    const [row] = await sql`select count(*) as members, sum(version) as versions, sum(kafka_offset) as offsets from members`
+    const [row] =
+      await sql`select count(*) as members, sum(version) as versions, sum(kafka_offset) as offsets from members`
     return row
   }
 })
@@ -205,7 +215,10 @@ describe('trouble on the way', () => {
   })
 
   test('a value too large even for the dead-letter topic is left out, and its place is still told', async () => {
-    const names = { ...(await makeTopics(1)), deadLetterTopic: await createTopic('small.dlq', 1, { 'max.message.bytes': '2000' }) }
+    const names = {
+      ...(await makeTopics(1)),
+      deadLetterTopic: await createTopic('small.dlq', 1, { 'max.message.bytes': '2000' }),
+    }
     await produce(names.topic, [{ key: 'm1', value: 'x'.repeat(500_000) }, member('m2', 1)])
     const consumer = await startConsumer(names)
     await untilRead(names)
@@ -230,7 +243,8 @@ describe('trouble on the way', () => {
       values (${challengeId}, 'm1', ${type ? 1 : 2}, 'view_membership', 'test', ${challengeId}, now(), now(), now() + interval '10 minutes', 'email', 'hanako@example.jp')`
     const gone = type ? { ...state('m1', 2, '1'), status: 'withdrawn' as const } : tombstone('m1', '1')
     await applyMemberChanges(sql, 0, [gone])
-    const [challenge] = await sql`select outcome, reason, destination from challenges where challenge_id = ${challengeId}`
+    const [challenge] =
+      await sql`select outcome, reason, destination from challenges where challenge_id = ${challengeId}`
     expect(challenge).toEqual({
       outcome: 'cancelled',
       reason: 'member_withdrawn',
@@ -240,7 +254,12 @@ describe('trouble on the way', () => {
   })
 })
 
-const tombstone = (memberId: string, offset: string): MemberChange => ({ memberId, offset, version: null, status: 'erased' })
+const tombstone = (memberId: string, offset: string): MemberChange => ({
+  memberId,
+  offset,
+  version: null,
+  status: 'erased',
+})
 const state = (memberId: string, version: number, offset: string, preference: 'sms' | 'email' = 'email') => ({
   memberId,
   offset,
@@ -277,9 +296,7 @@ describe('a batch', () => {
   const toChanges = (prefix: string, { first, steps }: Batch) =>
     steps.map(({ member, version, preference }, index) => {
       const offset = String(first + index)
-      return version === null
-        ? tombstone(prefix + member, offset)
-        : state(prefix + member, version, offset, preference)
+      return version === null ? tombstone(prefix + member, offset) : state(prefix + member, version, offset, preference)
     })
   const rowsOf = async (prefix: string) =>
     [...(await rowsByMember()).values()]
@@ -302,7 +319,11 @@ describe('a batch', () => {
   })
 
   test('that comes again from any point on changes nothing', { timeout: 120_000 }, async () => {
-    const stream = fc.record({ partition: fc.constant(0), first: fc.constant(0), steps: fc.array(step, { minLength: 1, maxLength: 20 }) })
+    const stream = fc.record({
+      partition: fc.constant(0),
+      first: fc.constant(0),
+      steps: fc.array(step, { minLength: 1, maxLength: 20 }),
+    })
     await fc.assert(
       fc.asyncProperty(stream, fc.nat({ max: 20 }), async (one, from) => {
         await sql`truncate members`
@@ -320,7 +341,12 @@ describe('a batch', () => {
     await applyMemberChanges(sql, 0, [state('m1', 5, '10'), tombstone('m1', '11')])
     await applyMemberChanges(sql, 0, [state('m1', 5, '12'), state('m1', 4, '13')])
     await applyMemberChanges(sql, 0, [state('m1', 9, '9')])
-    expect((await rowsByMember()).get('m1')).toMatchObject({ status: 'erased', version: 5, email: null, kafka_offset: 11 })
+    expect((await rowsByMember()).get('m1')).toMatchObject({
+      status: 'erased',
+      version: 5,
+      email: null,
+      kafka_offset: 11,
+    })
     await applyMemberChanges(sql, 0, [state('m1', 6, '14')])
     expect((await rowsByMember()).get('m1')).toMatchObject({ status: 'active', version: 6, email: 'v6@example.jp' })
     await applyMemberChanges(sql, 0, [tombstone('m1', '11')])
@@ -330,9 +356,24 @@ describe('a batch', () => {
   test('that erases a member nobody knew keeps the place, so that an older event does not make one', async () => {
     await applyMemberChanges(sql, 3, [tombstone('m1', '7')])
     await applyMemberChanges(sql, 3, [state('m1', 1, '6')])
-    expect((await rowsByMember()).get('m1')).toMatchObject({ status: 'erased', version: 0, kafka_partition: 3, kafka_offset: 7 })
+    expect((await rowsByMember()).get('m1')).toMatchObject({
+      status: 'erased',
+      version: 0,
+      kafka_partition: 3,
+      kafka_offset: 7,
+    })
     await applyMemberChanges(sql, 3, [state('m1', 1, '8')])
     expect((await rowsByMember()).get('m1')).toMatchObject({ status: 'active', version: 1 })
+  })
+
+  test('keeps every character of a text', async () => {
+    const odd = `\t\n\u007f"\\{}',;null\u2028あ😀\\"\\\\`
+    await applyMemberChanges(sql, 0, [
+      { ...state('m1', 1, '1'), email: odd },
+      { ...state('m2', 1, '2'), email: 'null' },
+      { ...state('m3', 1, '3'), email: '' },
+    ])
+    expect([...(await rowsByMember()).values()].map((row) => row['email'])).toEqual([odd, 'null', ''])
   })
 
   test('of a source whose clock is ahead does not outrank a later choice of the member', async () => {

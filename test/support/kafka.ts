@@ -16,7 +16,11 @@ const client = () => new Kafka({ clientId: 'test', brokers: kafkaBrokers(), logL
 export const uniqueName = (name: string): string => `${name}-${randomBytes(4).toString('hex')}`
 
 /** Creates a topic of the calling test's own. */
-export async function createTopic(name: string, partitions: number, config: Record<string, string> = {}): Promise<string> {
+export async function createTopic(
+  name: string,
+  partitions: number,
+  config: Record<string, string> = {},
+): Promise<string> {
   const topic = uniqueName(name)
   const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }))
   await withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] }))

@@ -19,7 +19,10 @@ const sql = connect(url, { name: 'test' })
 const kafka = connectKafka({ brokers, ssl: false, sasl: undefined }, { clientId: 'test', log })
 const consumer = createMemberConsumer({ kafka, sql, log, ...names })
 process.once('SIGTERM', () => {
-  void consumer.stop().then(() => sql.end()).then(() => process.exit(0))
+  void consumer
+    .stop()
+    .then(() => sql.end())
+    .then(() => process.exit(0))
 })
 await consumer.start()
 log.info('ready')

@@ -29,7 +29,11 @@ const PHONES: readonly (readonly [string | null, string | null])[] = [
 const NEAR_THE_LIMIT = 1_048_300
 
 /** A member event whose label says what becomes of it. */
-const labelled = (key: string, value: string | Buffer | null, label: string): Message => ({ key, value, headers: { label } })
+const labelled = (key: string, value: string | Buffer | null, label: string): Message => ({
+  key,
+  value,
+  headers: { label },
+})
 
 /** Makes `count` records for `members` members: good, late, twice, erasing and bad ones of every kind. */
 export function makeStream(count: number, members: number, random: () => number): Message[] {
@@ -78,12 +82,21 @@ export function makeStream(count: number, members: number, random: () => number)
   const kinds: readonly (readonly [number, (memberId: string) => Message])[] = [
     [60, (id) => good(id, next(id))],
     [10, (id) => good(id, Math.max(1, (versions.get(id) ?? 1) - Math.floor(random() * 5)))],
-    [10, (id) => sent.findLast((message) => message.key === id && message.value !== null && random() < 0.5) ?? good(id, next(id))],
+    [
+      10,
+      (id) =>
+        sent.findLast((message) => message.key === id && message.value !== null && random() < 0.5) ??
+        good(id, next(id)),
+    ],
     [5, (id) => labelled(id, null, 'erased')],
     [3, (id) => spoil(id, 'not_json', (json) => json.slice(0, -1))],
     [3, (id) => spoil(id, 'wrong_shape', (json) => json.replace(/"version":(\d+)/, '"version":"$1"'))],
     [2, (id) => spoil(id, 'wrong_shape', (json) => json.replace(/"familyCard":\w+/, '"familyCard":"no"'))],
-    [3, (id) => spoil(id, 'impossible_date', (json) => json.replace(/"birthDate":(null|"[^"]*")/, '"birthDate":"1990-02-30"'))],
+    [
+      3,
+      (id) =>
+        spoil(id, 'impossible_date', (json) => json.replace(/"birthDate":(null|"[^"]*")/, '"birthDate":"1990-02-30"')),
+    ],
     [2, (id) => spoil(id, 'unknown_type', (json) => json.replace(/member\.\w+/, 'member.merged'))],
     [1, (id) => spoil(id, 'wrong_key', (json) => json.replaceAll(id, 'somebody-else'))],
     [1, () => labelled('no member id', null, 'wrong_key')],
@@ -93,7 +106,8 @@ export function makeStream(count: number, members: number, random: () => number)
     const memberId = String(100_000_000 + Math.floor(random() * members))
     // A value of 1 MB: once in a thousand, good and bad in turn.
     if (sent.length % 2_000 === 500) sent.push(labelled(memberId, Buffer.alloc(NEAR_THE_LIMIT, '{'), 'not_json'))
-    else if (sent.length % 2_000 === 1_500) sent.push(good(memberId, next(memberId), { padding: 'x'.repeat(1_000_000) }))
+    else if (sent.length % 2_000 === 1_500)
+      sent.push(good(memberId, next(memberId), { padding: 'x'.repeat(1_000_000) }))
     else sent.push(pick(lots)(memberId))
   }
   return shuffleNearby(sent, random)

@@ -12,7 +12,10 @@ const sql = connect(url, { poolSize: 1, name: 'test' })
 const kafka = connectKafka({ brokers, ssl: false, sasl: undefined }, { clientId: 'test', log })
 const relay = createOutboxRelay({ kafka, sql, log, topic })
 process.once('SIGTERM', () => {
-  void relay.stop().then(() => sql.end()).then(() => process.exit(0))
+  void relay
+    .stop()
+    .then(() => sql.end())
+    .then(() => process.exit(0))
 })
 await relay.start()
 log.info('ready')
