@@ -2,8 +2,10 @@
  * The environment of our own processes on one machine: what the caller has set stands, what is missing points at the
  * local parts and carries the development keys.
  */
-import { devNull } from 'node:os'
+import { join } from 'node:path'
 import type { DevelopmentKeys } from './development-keys.ts'
+
+const LOCAL_PROFILE = join(import.meta.dirname, 'temporal-profile.toml')
 
 /** Where things are, as far as it is not in the caller's environment. */
 export interface Addresses {
@@ -67,7 +69,7 @@ function addressVariables(addresses: Addresses) {
     PORT: String(addresses.httpPort),
     DATABASE_URL: addresses.databaseUrl,
     // A profile file of the Temporal CLI may ask for TLS, which the local server does not speak.
-    ...(!addresses.temporalIsGiven && { TEMPORAL_ADDRESS: addresses.temporal, TEMPORAL_CONFIG_FILE: devNull }),
+    ...(!addresses.temporalIsGiven && { TEMPORAL_ADDRESS: addresses.temporal, TEMPORAL_CONFIG_FILE: LOCAL_PROFILE }),
     KAFKA_BROKERS: addresses.kafka,
     OTP_CODEC_SERVER_PORT: String(addresses.codecServerPort),
     OTP_CODEC_SERVER_ORIGINS: addresses.uiOrigins.join(','),

@@ -21,6 +21,8 @@ export interface Plan {
 /** Stands in for the password until Postgres has told it. */
 const UNKNOWN_DATABASE = 'postgres://otp@127.0.0.1/otp'
 
+const DEFAULT_UI_PORT = 8233
+
 /**
  * Chooses ports and addresses (Q2): what `env` names is used, a port that it names must be free, and the others have
  * defaults that give way to whoever is there already.
@@ -59,7 +61,9 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
   const kafkaPort = env['KAFKA_BROKERS'] ? undefined : await choose('Kafka', 9092)
   const temporalElsewhere = temporalInEnvironment(env)
   const temporalPort = temporalElsewhere ? undefined : await choose('Temporal', 7233)
-  const temporalUiPort = temporalElsewhere ? undefined : await choose("Temporal's Web UI", 8233)
+  const temporalUiPort = temporalElsewhere ? undefined : await choose("Temporal's Web UI", DEFAULT_UI_PORT)
+  // Where Temporal is elsewhere, its Web UI may still be one on this machine.
+  const uiPort = temporalUiPort ?? DEFAULT_UI_PORT
 
   return {
     notes,
@@ -77,7 +81,7 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
       temporalIsGiven: temporalElsewhere !== undefined,
       temporal: temporalElsewhere?.address ?? `127.0.0.1:${temporalPort}`,
       kafka: env['KAFKA_BROKERS'] || `127.0.0.1:${kafkaPort}`,
-      uiOrigins: temporalUiPort ? [`http://127.0.0.1:${temporalUiPort}`, `http://localhost:${temporalUiPort}`] : [],
+      uiOrigins: [`http://127.0.0.1:${uiPort}`, `http://localhost:${uiPort}`],
     },
   }
 }

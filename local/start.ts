@@ -31,6 +31,7 @@ async function main(given: string) {
   const stopAsked = whenAskedToStop()
   const guard = await openGuard({ socket: socketOf(folder), onStop: stopAsked.ask })
 
+  let system: System | undefined
   try {
     await removeEndpoints(folder)
     await keepLogsOfLastTime(folder)
@@ -39,13 +40,15 @@ async function main(given: string) {
     checkConfiguration(composeWholeEnvironment(plan.addresses, keys, process.env))
     for (const note of plan.notes) console.log(note)
 
-    const system = createSystem({ folder, guard, keys, plan, env: process.env })
-    void stopAsked.promise.then(() => stop(folder, system, guard))
+    const created = createSystem({ folder, guard, keys, plan, env: process.env })
+    system = created
+    void stopAsked.promise.then(() => stop(folder, created, guard))
     const endpoints = await system.start()
     if (!stopAsked.wasAsked()) console.log(welcome(endpoints, system.problems()))
   } catch (error) {
     // While it stops, what is still starting fails: that is no news.
     if (stopAsked.wasAsked()) return
+    await system?.stop()
     await guard.close()
     throw error
   }

@@ -46,6 +46,8 @@ export async function openGuard(options: GuardOptions = {}): Promise<Guard> {
 
   return {
     protect(pid, signal) {
+      // Too late to be told to the guard: a start that was under way while all else ended.
+      if (closing) process.kill(-pid, 'SIGKILL')
       groups.set(pid, signal)
       tell({ protect: pid, signal })
     },

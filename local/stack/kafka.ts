@@ -12,7 +12,11 @@ import type { Part, PartOptions } from './part.ts'
 import { freePort } from './ports.ts'
 import { startProgram, whenReady } from './program.ts'
 
-const JARS = { name: 'Kafka', artifact: 'org.apache.kafka:kafka_2.13:4.1.1', instead: 'set KAFKA_BROKERS to a Kafka that runs already' }
+const JARS = {
+  name: 'Kafka',
+  artifact: 'org.apache.kafka:kafka_2.13:4.1.1',
+  instead: 'set KAFKA_BROKERS to a Kafka that runs already',
+}
 const JAVA = 17
 /** Kafka's own default for a record batch. */
 const MESSAGE_BYTES = 1_048_588

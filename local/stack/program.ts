@@ -61,9 +61,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     ended,
     async stop() {
       child.kill(stopSignal)
-      const forced = AbortSignal.timeout(stopMs)
-      forced.addEventListener('abort', () => signalGroup(pid, 'SIGKILL'))
+      const force = setTimeout(() => signalGroup(pid, 'SIGKILL'), stopMs)
       await ended
+      clearTimeout(force)
       await rm(pidFile, { force: true })
     },
   }
