@@ -73,7 +73,7 @@ type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0]
 
 function applyRound(sql: Sql | Transaction, partition: number, round: readonly MemberChange[]) {
   const states = round.map((change) => (change.status === 'erased' ? undefined : change))
-  const column = <F extends keyof MemberState>(field: F) => toArray(states.map((state) => state?.[field] ?? null))
+  const column = (field: keyof MemberState) => toArray(states.map((state) => state?.[field] ?? null))
   return sql<[{ applied: number }]>`
     select apply_member_events(
       ${partition},
