@@ -85,6 +85,10 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       } catch (error) {
         if (!(error instanceof SendError)) throw error
         if (error.kind === 'permanent') return giveUp(input.challengeId, 'rejected_by_provider')
+        // What will be too late then is so now: the member need not wait to be told.
+        if ((error.retryAfterMs ?? 0) > stamp.remainingMs - policy.minLifeSeconds * 1000) {
+          return giveUp(input.challengeId, 'too_late')
+        }
         throw ApplicationFailure.create({
           message: `${provider.id}: ${error.message}`,
           type: error.kind,
