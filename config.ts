@@ -259,8 +259,8 @@ const sections = {
         .string({ error: 'wants a host name' })
         .regex(/^[a-z0-9.-]{1,40}$/, 'wants a host name of at most 40 characters')
         .default('www.jal.co.jp'),
-      /** After that a provider's answer counts as lost. */
-      OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 30, 8),
+      /** After that a provider's answer counts as lost. At most 8: the activity that sends has 10 s. */
+      OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
     })
     .transform((v) => ({
       sendgrid: { apiKey: v.SENDGRID_API_KEY, baseUrl: v.SENDGRID_BASE_URL, from: v.OTP_EMAIL_FROM },

@@ -40,7 +40,7 @@ import {
 
 /** A send is bound by the life of the code (C4), which Postgres judges; the time-out here is for when it cannot. */
 const { sendCode } = proxyActivities<ChallengeActivities>({
-  startToCloseTimeout: '15s',
+  startToCloseTimeout: '10s',
   scheduleToCloseTimeout: '10m',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
