@@ -9,9 +9,8 @@ import { describeError, problem, PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, toPr
 /** Answers every error, and every path that is none, with a problem. */
 export function answerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => sendProblem(reply, error, request))
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, problem('not_found', 'There is no such path.'), request),
-  )
+  const notFound = problem('not_found', 'There is no such path.')
+  app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound, request))
 }
 
 export function sendProblem(reply: FastifyReply, error: unknown, request: FastifyRequest): FastifyReply {

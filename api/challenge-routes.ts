@@ -3,6 +3,7 @@
  */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { startChallenge, type Start, type StartRequest } from '../client/start-challenge.ts'
 import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
 import type { ApiCaller } from '../config.ts'
@@ -23,6 +24,7 @@ import {
   challengeSchema,
   COMMON_PROBLEMS,
   idempotencyHeaders,
+  jsonResponse,
   problemResponses,
   resendBody,
   startBodySchema,
@@ -33,8 +35,8 @@ import {
 const PATH = '/v1/challenges'
 const TAGS = ['challenges']
 const STARTED = {
-  201: challengeSchema.describe('The code is handed over to a provider, or the challenge is closed already'),
-  202: challengeSchema.describe('The code is still being sent: ask for the status'),
+  201: jsonResponse(challengeSchema, 'The code is handed over to a provider, or the challenge is closed already'),
+  202: jsonResponse(challengeSchema, 'The code is still being sent: ask for the status'),
 }
 
 export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): void {
@@ -82,7 +84,10 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         summary: 'The status of a challenge',
         tags: TAGS,
         params: challengeParams,
-        response: { 200: challengeSchema, ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge') },
+        response: {
+          200: jsonResponse(challengeSchema, 'As it stands'),
+          ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge'),
+        },
       },
     },
     async (request) => viewOf(await visibleChallenge(request.caller, request.params.challengeId), policy),
@@ -100,7 +105,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         headers: idempotencyHeaders,
         body: verifyBody,
         response: {
-          200: verdictSchema,
+          200: jsonResponse(verdictSchema, 'The verdict'),
           ...problemResponses(...COMMON_PROBLEMS, 'invalid_code', 'unknown_challenge'),
         },
       },
@@ -179,7 +184,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         tags: TAGS,
         params: challengeParams,
         response: {
-          204: { description: 'Its outcome is `cancelled`', content: {} },
+          204: z.null().describe('Its outcome is `cancelled`'),
           ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge', 'challenge_closed'),
         },
       },
@@ -193,7 +198,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       if (outcome !== 'cancelled') {
         throw problem('challenge_closed', 'Another outcome stands.', { ...(outcome && { outcome }) })
       }
-      return reply.code(204).send()
+      return reply.code(204).send(null)
     },
   )
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { undeliverableCondition } from '../domain/email-address.ts'
-import { COMMON_PROBLEMS, deliverabilityBody, deliverabilitySchema, problemResponses } from './schemas.ts'
+import { COMMON_PROBLEMS, deliverabilityBody, deliverabilitySchema, jsonResponse, problemResponses } from './schemas.ts'
 
 /** D3: whether codes can be sent to an e-mail address, for registration forms. */
 export function deliverabilityRoutes(instance: FastifyInstance): void {
@@ -13,12 +13,12 @@ export function deliverabilityRoutes(instance: FastifyInstance): void {
         summary: 'Whether codes can be sent to an e-mail address',
         tags: ['deliverability'],
         body: deliverabilityBody,
-        response: { 200: deliverabilitySchema, ...problemResponses(...COMMON_PROBLEMS) },
+        response: { 200: jsonResponse(deliverabilitySchema, 'The verdict'), ...problemResponses(...COMMON_PROBLEMS) },
       },
     },
-    async (request) => {
+    (request, reply) => {
       const condition = undeliverableCondition(request.body.email)
-      return condition === undefined ? { deliverable: true } : { deliverable: false, condition }
+      return reply.send(condition === undefined ? { deliverable: true } : { deliverable: false, condition })
     },
   )
 }

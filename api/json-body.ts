@@ -27,7 +27,7 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     if (raw.length === 0) return done(null, undefined)
     if (!isUtf8(raw)) return done(problem('invalid_request', 'The body is not UTF-8.'))
     const text = raw.toString('utf8')
-    parse(request, text, (error, value: unknown) => {
+    void parse(request, text, (error, value: unknown) => {
       if (error) return done(problem('invalid_request', 'The body is not JSON.'))
       if (hasRepeatedName(text, value)) return done(problem('invalid_request', 'A field stands twice in the body.'))
       done(null, value)

@@ -17,8 +17,16 @@ export function serveOpenApi(app: FastifyInstance): void {
       security: [{ apiKey: [] }],
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: withoutInputs,
   })
   app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}
+
+/** Every named schema is of an answer; what the transform adds for requests, nothing refers to. */
+const withoutInputs: typeof jsonSchemaTransformObject = (document) => {
+  const transformed = jsonSchemaTransformObject(document)
+  const schemas: object = 'components' in transformed ? (transformed.components?.schemas ?? {}) : {}
+  for (const name of Object.keys(schemas)) if (name.endsWith('Input')) Reflect.deleteProperty(schemas, name)
+  return transformed
 }

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { within } from './deadline.ts'
 import type { RouteDeps } from './deps.ts'
 import { problem } from './problems.ts'
-import { problemResponses } from './schemas.ts'
+import { jsonResponse, problemResponses } from './schemas.ts'
 
 const READY_WITHIN_MS = 2_000
 const TAGS = ['operations']
@@ -22,7 +22,7 @@ export function operationsRoutes(instance: FastifyInstance, { sql, temporal, met
         summary: 'Whether the process lives',
         tags: TAGS,
         security: [],
-        response: { 200: z.object({ status: z.literal('ok') }) },
+        response: { 200: jsonResponse(z.object({ status: z.literal('ok') }), 'It does') },
       },
     },
     async () => ({ status: 'ok' as const }),
@@ -41,7 +41,10 @@ export function operationsRoutes(instance: FastifyInstance, { sql, temporal, met
         summary: 'Whether Postgres and Temporal can be reached',
         tags: TAGS,
         security: [],
-        response: { 200: z.object({ status: z.literal('ready') }), ...problemResponses('unavailable') },
+        response: {
+          200: jsonResponse(z.object({ status: z.literal('ready') }), 'They can'),
+          ...problemResponses('unavailable'),
+        },
       },
     },
     async () => {

@@ -19,7 +19,7 @@ export function watchMethods(app: FastifyInstance): (scope: FastifyInstance) => 
   })
 
   return (scope) => {
-    for (const [url, methods] of [...known]) {
+    for (const [url, methods] of known) {
       const allow = [...methods].join(', ')
       const refuse = async () => {
         throw problem('method_not_allowed', `Allowed here: ${allow}.`, { headers: { allow } })

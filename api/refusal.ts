@@ -11,19 +11,14 @@ const DETAILS: Record<RefusalReason, string> = {
 
 /** What a start that was not admitted is to its caller. */
 export function refusalOf(start: NotAdmitted): ProblemError {
-  switch (start.kind) {
-    case 'refused':
-      return problem(start.reason, DETAILS[start.reason], {
-        ...(start.retryAfter !== undefined && { retryAfter: start.retryAfter }),
-      })
-    case 'unknown_member':
-      return problem('unknown_member', 'There is no such member, or they have withdrawn.')
-    case 'unknown_purpose':
-      return problem('invalid_request', 'purpose: is not one of those that are configured.')
-    case 'undeliverable':
-      return problem('undeliverable', 'No usable destination, or no provider took the code.', {
-        reason: start.reason,
-        advice: start.advice,
-      })
+  if (start.kind === 'unknown_member') {
+    return problem('unknown_member', 'There is no such member, or they have withdrawn.')
   }
+  if (start.kind === 'unknown_purpose') {
+    return problem('invalid_request', 'purpose: is not one of those that are configured.')
+  }
+  const { kind, reason, ...more } = start
+  return kind === 'undeliverable'
+    ? problem('undeliverable', 'There is no usable destination, or no provider took the code.', { reason, ...more })
+    : problem(reason, DETAILS[reason], more)
 }

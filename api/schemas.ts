@@ -8,22 +8,30 @@ import { IDEMPOTENCY_KEY } from './idempotency.ts'
 import { PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
 
 const channel = z.enum(['sms', 'email'])
-const time = z.iso.datetime()
-const uuid = z.uuid()
+/** Answers are of our own making: their formats are shown, not checked. */
+const time = z.string().meta({ format: 'date-time' })
+const uuid = z.string().meta({ format: 'uuid' })
+const count = z.int().min(0)
 
 const problemSchema = z
   .object({
     type: z.string().describe('A URN that names the code'),
     title: z.string(),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string(),
     code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
-    retryAfter: z.int().optional().describe('Seconds until it makes sense to try again; the header Retry-After too'),
+    retryAfter: count.optional().describe('Seconds until it makes sense to try again; the header Retry-After too'),
     reason: z.string().optional().describe('With undeliverable: why'),
     advice: z.enum(ADVICE).optional().describe('With undeliverable: what the member should do'),
     outcome: z.enum(OUTCOMES).optional().describe('With challenge_closed: the outcome that stands'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
+
+/** An answer in JSON for a route's `response`. */
+export const jsonResponse = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
 
 /** The answers of `codes` for a route's `response`, grouped by status. */
 export function problemResponses(...codes: readonly ProblemCode[]) {
@@ -71,7 +79,7 @@ const phone = z
   .max(32)
   .refine(
     (input) => toMobileNumber(input, 'JP') !== undefined,
-    'wants a mobile phone number, Japanese or with its country code',
+    'wants one mobile phone number, with its country code if abroad',
   )
   .describe('The number being registered; with the purpose register_phone, and only then')
   .meta({ examples: ['090-1234-5678'] })
@@ -122,7 +130,7 @@ export const challengeSchema = z
     destination: z.string().optional().describe('Masked'),
     sentAt: time.optional().describe('When a provider took the code; absent while sending'),
     expiresAt: time.optional().describe('The code is accepted before, and not at, this time'),
-    attemptsLeft: z.int(),
+    attemptsLeft: count,
     delivery: z.enum(['accepted', 'delivered', 'failed']).optional(),
     reason: z.string().optional(),
     advice: z.enum(ADVICE).optional(),
@@ -135,7 +143,7 @@ export const challengeSchema = z
 export const verdictSchema = z
   .object({
     result: z.enum(VERDICTS),
-    attemptsLeft: z.int().optional().describe('Where another attempt makes sense'),
+    attemptsLeft: count.optional().describe('Where another attempt makes sense'),
     verifiedAt: time.optional(),
     newestSentAt: time.optional().describe('With older_code: when the code that counts was sent'),
     continuedBy: uuid.optional().describe('With superseded: the challenge that continues this one'),

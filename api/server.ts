@@ -55,7 +55,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
     },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
-    frameworkErrors: (error, request, reply) => sendProblem(reply, error, request),
+    frameworkErrors: (error, request, reply) => void sendProblem(reply, error, request),
     clientErrorHandler: answerUnreadable,
   })
   app.setValidatorCompiler(validatorCompiler)

@@ -50,8 +50,9 @@ as $$
   select jsonb_build_object(
     'challengeId', c.challenge_id, 'memberId', c.member_id, 'seq', c.seq, 'purpose', c.purpose, 'caller', c.caller,
     'channel', c.channel, 'destination', c.destination, 'language', c.language,
-    'continues', c.continues, 'runId', c.run_id, 'admittedAt', c.admitted_at, 'sendBeganAt', c.send_began_at, 'sentAt', c.sent_at, 'expiresAt', c.expires_at,
-    'closedAt', c.closed_at, 'attempts', c.attempts, 'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice,
+    'continues', c.continues, 'runId', c.run_id, 'admittedAt', c.admitted_at, 'sendBeganAt', c.send_began_at,
+    'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'closedAt', c.closed_at, 'attempts', c.attempts,
+    'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice,
     'continuedBy', case when c.outcome = 'superseded' then continued_by(c) end
   )
 $$;

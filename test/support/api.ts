@@ -1,0 +1,108 @@
+/**
+ * The HTTP API on a whole challenge system: real Postgres, Temporal, worker and simulators; the server in this process.
+ */
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { Writable } from 'node:stream'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { pino } from 'pino'
+import { buildServer } from '../../api/server.ts'
+import type { ApiDeps } from '../../api/deps.ts'
+import { createSentWaiter } from '../../client/sent-waiter.ts'
+import { loadConfig } from '../../config.ts'
+import { startSystem, type System } from './system.ts'
+
+/** Who calls in tests; each has a key of its own. */
+export const CALLERS = {
+  web: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'deliverability:check'],
+  other: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel'],
+  support: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'challenges:any'],
+  nobody: ['nothing:at-all'],
+} as const
+export type CallerName = keyof typeof CALLERS
+
+export interface ApiCall {
+  readonly as?: CallerName
+  readonly body?: unknown
+  readonly key?: string
+  readonly headers?: Record<string, string>
+}
+
+export interface Api {
+  readonly system: System
+  readonly app: FastifyInstance
+  readonly keys: Readonly<Record<CallerName, string>>
+  /** Makes a server of its own settings on the same system. */
+  server(overrides?: Partial<ApiDeps>, env?: Record<string, string>): FastifyInstance
+  call(method: 'GET' | 'POST' | 'DELETE', path: string, options?: ApiCall): Promise<LightMyRequestResponse>
+  /** Starts a challenge for a new member and reads its code as the member would. */
+  challenge(options?: {
+    purpose?: string
+    as?: CallerName
+  }): Promise<{ challengeId: string; memberId: string; code: string }>
+  /** Everything the API logged. */
+  log(): string
+  stop(): Promise<void>
+}
+
+export async function startApi(overrides: Record<string, string> = {}): Promise<Api> {
+  const names = Object.keys(CALLERS) as CallerName[]
+  const keys = Object.fromEntries(names.map((name) => [name, randomBytes(24).toString('base64url')])) as Record<
+    CallerName,
+    string
+  >
+  const httpEnv = {
+    OTP_API_KEYS: names
+      .map((name) => `${name}:${createHash('sha256').update(keys[name]).digest('hex')}:${CALLERS[name].join('+')}`)
+      .join(','),
+    OTP_IP_HASH_KEY: randomBytes(32).toString('base64'),
+  }
+  const system = await startSystem({ ...httpEnv, ...overrides })
+  await system.process('workers/challenge-worker.ts')
+  const waiter = await createSentWaiter(system.sql)
+  const lines: string[] = []
+  const log = pino(
+    { level: 'trace' },
+    new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(String(chunk)), done()) }),
+  )
+  const servers: FastifyInstance[] = []
+
+  const server: Api['server'] = (deps = {}, env = {}) => {
+    const { http, codes, policy } = loadConfig(['http', 'codes', 'policy'], { ...system.env, ...env })
+    const { sql, temporal } = system
+    const app = buildServer({ sql, temporal, waiter, http, codes, policy, log, ...deps })
+    servers.push(app)
+    return app
+  }
+  const app = server()
+
+  const call: Api['call'] = (method, path, { as = 'web', body, key, headers } = {}) =>
+    app.inject({
+      method,
+      url: path,
+      headers: {
+        authorization: `Bearer ${keys[as]}`,
+        ...(key !== undefined && { 'idempotency-key': key }),
+        ...headers,
+      },
+      ...(body !== undefined && { payload: body as Exclude<InjectOptions['payload'], undefined> }),
+    })
+
+  return {
+    system,
+    app,
+    keys,
+    server,
+    call,
+    log: () => lines.join(''),
+    async challenge({ purpose = 'view_membership', as = 'web' } = {}) {
+      const memberId = await system.addMember()
+      const started = await call('POST', '/v1/challenges', { as, body: { memberId, purpose }, key: randomUUID() })
+      const [code] = await system.codes(memberId)
+      return { challengeId: started.json<{ challengeId: string }>().challengeId, memberId, code: code! }
+    },
+    async stop() {
+      await Promise.all(servers.map((each) => each.close()))
+      await system.stop()
+    },
+  }
+}
