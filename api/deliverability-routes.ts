@@ -16,9 +16,9 @@ export function deliverabilityRoutes(instance: FastifyInstance): void {
         response: { 200: jsonResponse(deliverabilitySchema, 'The verdict'), ...problemResponses(...COMMON_PROBLEMS) },
       },
     },
-    (request, reply) => {
+    (request) => {
       const condition = undeliverableCondition(request.body.email)
-      return reply.send(condition === undefined ? { deliverable: true } : { deliverable: false, condition })
+      return condition === undefined ? { deliverable: true } : { deliverable: false, condition }
     },
   )
 }
