@@ -1,0 +1,62 @@
+import type { LoopName } from './loops/loop.ts'
+import { sum } from './measure/statistics.ts'
+import type { Summary } from './measure/measurement.ts'
+
+export interface Aim {
+  readonly aim: string
+  readonly measured: number
+  readonly met: boolean
+}
+
+/** Loops a second, compared with the bare loop at the same level. */
+export interface Ratio {
+  readonly loop: LoopName
+  readonly atOnce: number
+  readonly ratio: number
+}
+
+export function ratios(summaries: readonly Summary[]): Ratio[] {
+  return summaries.flatMap(({ loop, atOnce, perSecond }) => {
+    const bare = summaries.find((other) => other.loop === 'bare' && other.atOnce === atOnce)
+    return loop === 'bare' || bare === undefined ? [] : [{ loop, atOnce, ratio: perSecond / bare.perSecond }]
+  })
+}
+
+const LEAST_RATIO = { bare: 1, client: 0.9, http: 0.8 }
+const MOST_STATEMENTS = 8
+/** The bare loop's 17, and 3 of ours. */
+const MOST_EVENTS = 20
+const MOST_VERIFY_MS = 10
+
+/** What the project aims at, as far as it was measured. A missed aim is no error. */
+export function judgeAims(summaries: readonly Summary[]): Aim[] {
+  const ours = summaries.filter(({ loop }) => loop !== 'bare')
+  const alone = ours.find(({ loop, atOnce }) => loop === 'http' && atOnce === 1)
+  return [
+    ...ratios(summaries).map(({ loop, atOnce, ratio }) =>
+      atLeast(LEAST_RATIO[loop], ratio, `${loop} loops a second, of the bare loop's, at ${atOnce} at once`),
+    ),
+    ...(alone?.verdict ? [below(MOST_VERIFY_MS, alone.verdict.p50, 'ms, p50 of verify over HTTP at 1 at once')] : []),
+    ...ours.flatMap(({ loop, atOnce, statements, history }) => [
+      // A run that straddles the measurement's edge may bring a retry or a look of its own.
+      atMost(MOST_STATEMENTS, sum(statements.map(({ perRun }) => perRun)), `statements (${loop}, ${atOnce} at once)`),
+      ...(history ? [atMost(MOST_EVENTS, history.events, `history events (${loop}, ${atOnce} at once)`)] : []),
+    ]),
+  ]
+}
+
+const atLeast = (aim: number, measured: number, what: string) => ({
+  aim: `at least ${aim} ${what}`,
+  measured,
+  met: measured >= aim,
+})
+const atMost = (aim: number, measured: number, what: string) => ({
+  aim: `at most ${aim} ${what}`,
+  measured,
+  met: measured <= aim,
+})
+const below = (aim: number, measured: number, what: string) => ({
+  aim: `under ${aim} ${what}`,
+  measured,
+  met: measured < aim,
+})

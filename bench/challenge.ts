@@ -1,0 +1,164 @@
+/**
+ * The benchmark: our challenge, by client functions and over HTTP, beside a bare loop on the same Temporal server.
+ * What it measures, and what it found, stands in `docs/benchmarks.md`.
+ */
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createSentWaiter } from '../client/sent-waiter.ts'
+import { connect } from '../postgres/connect.ts'
+import { connectTemporal } from '../temporal/connect.ts'
+import { runLoad } from './load.ts'
+import { createBareLoop } from './loops/bare.ts'
+import { createClientLoop } from './loops/client.ts'
+import { createHttpLoop } from './loops/http.ts'
+import type { Loop } from './loops/loop.ts'
+import { createCpuMeter, shareOfOthers, type CpuMeter, type CpuReading } from './measure/cpu.ts'
+import { historySize } from './measure/history.ts'
+import { summarise, type Measurement } from './measure/measurement.ts'
+import { createStatementMeter, type StatementMeter } from './measure/statements.ts'
+import { addMembers } from './members.ts'
+import { readOptions, USAGE, type BenchOptions } from './options.ts'
+import { createOutboxReader } from './outbox.ts'
+import { asJson, report } from './report.ts'
+import { startStack, type BenchStack } from './stack.ts'
+
+const MEMBERS = 50_000
+const RUN_UP_SECONDS = 1
+const WARM_UP = { atOnce: 8, runUpSeconds: 0, seconds: 3 }
+/** Between measurements, so that one does not pay for what the other left the servers to do. */
+const SETTLE_MS = 300
+const HISTORIES = 5
+
+type Connections = Awaited<ReturnType<typeof connectAll>>
+
+async function connectAll(stack: BenchStack) {
+  const { postgres, temporal: temporalConfig, policy, codes } = stack.config
+  const sql = connect(postgres.url, { poolSize: postgres.poolSize, name: 'bench' })
+  const administrator = connect(postgres.url.replace(/[^/]*$/, 'postgres'), { poolSize: 1, name: 'bench' })
+  const temporal = connectTemporal(temporalConfig.codecKeys, {
+    connectionOptions: { address: stack.temporal },
+    namespace: 'default',
+  })
+  const sentWaiter = await createSentWaiter(sql)
+  const outbox = createOutboxReader(stack.simulators)
+  const loops: Record<Loop['name'], Loop> = {
+    bare: createBareLoop({ temporal, worker: stack.bareWorker, outbox }),
+    client: createClientLoop({ sql, policy, codes, temporal, sentWaiter, outbox }),
+    http: createHttpLoop({ api: stack.api, apiKey: stack.apiKey, temporal, outbox }),
+  }
+  return {
+    sql,
+    temporal,
+    loops,
+    statements: await createStatementMeter(administrator, new URL(postgres.url).pathname.slice(1)),
+    cpu: createCpuMeter(stack.pids),
+    async close() {
+      await sentWaiter.close()
+      await Promise.all([sql.end({ timeout: 2 }), administrator.end({ timeout: 2 }), temporal.connection.close()])
+    },
+  }
+}
+
+async function measureAll({ loops, temporal, statements, cpu }: Connections, options: BenchOptions) {
+  const { rounds, levels, seconds } = options
+  const total = rounds * levels.length * options.loops.length
+  const measurements: Measurement[] = []
+  let members = 0
+  const nextMember = () => ++members
+
+  for (const name of options.loops) {
+    console.log(`warming up: ${name}`)
+    const { errors } = await runLoad(loops[name], { ...WARM_UP, nextMember })
+    if (errors.length > 0) throw new Error(`the ${name} loop does not work: ${errors[0]}`)
+  }
+  for (let round = 1; round <= rounds; round++) {
+    for (const atOnce of levels) {
+      for (const name of options.loops) {
+        await wait(SETTLE_MS)
+        const load = { atOnce, runUpSeconds: RUN_UP_SECONDS, seconds, nextMember }
+        const metered = await underMeters(statements, cpu, () => runLoad(loops[name], load))
+        const { times, members: ran, errors } = metered.result
+        const sample = round === 1 ? ran.slice(-HISTORIES).map((member) => loops[name].workflowId(member)) : []
+        measurements.push({
+          loop: name,
+          atOnce,
+          round,
+          perSecond: times.length / seconds,
+          times,
+          errors,
+          ran: ran.length,
+          statements: metered.statements,
+          ...(metered.cpu && { cpuSeconds: metered.cpu.byProcess, others: metered.cpu.others }),
+          history: sample.length > 0 ? await historySize(temporal, sample) : undefined,
+        })
+        const progress = `${measurements.length}/${total}`
+        console.log(`${progress} ${name}, ${atOnce} at once: ${(times.length / seconds).toFixed(1)} a second`)
+      }
+    }
+  }
+  return measurements
+}
+
+async function underMeters<T>(statements: StatementMeter, cpu: CpuMeter | undefined, work: () => Promise<T>) {
+  await statements.reset()
+  const before = cpu?.read()
+  const began = performance.now()
+  const result = await work()
+  const seconds = (performance.now() - began) / 1_000
+  const after = cpu?.read()
+  return {
+    result,
+    statements: await statements.read(),
+    cpu: before && after && { byProcess: used(before, after), others: shareOfOthers(before, after, seconds) },
+  }
+}
+
+function used(before: CpuReading, after: CpuReading): Record<string, number> {
+  const names = [...after.keys()].filter((name) => name !== 'machine')
+  return Object.fromEntries(names.map((name) => [name, after.get(name)! - before.get(name)!]))
+}
+
+async function main(options: BenchOptions) {
+  const stack = await startStack({
+    withApi: options.loops.includes('http'),
+    ...(options.profile !== undefined && { profile: options.profile }),
+    report: (line) => console.log(line),
+  })
+  const connections = await connectAll(stack)
+  try {
+    await addMembers(connections.sql, MEMBERS)
+    const measurements = await measureAll(connections, options)
+    const groups = Map.groupBy(measurements, ({ loop, atOnce }) => `${atOnce} ${loop}`)
+    const summaries = [...groups.values()].map(summarise)
+    console.log(`\n${report(summaries)}`)
+    if (options.json !== undefined) {
+      await writeFile(options.json, `${JSON.stringify(asJson(summaries, measurements, options), undefined, 2)}\n`)
+    }
+    const errors = measurements.flatMap((measurement) => measurement.errors)
+    for (const error of new Set(errors)) console.error(`failed: ${error}`)
+    if (errors.length > 0) process.exitCode = 1
+  } finally {
+    await connections.close()
+    await stack.stop()
+  }
+}
+
+const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+function optionsOrUsage(): BenchOptions | undefined {
+  try {
+    return readOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${inWords(error)}\n\n${USAGE}`)
+    process.exitCode = 2
+    return undefined
+  }
+}
+
+const options = optionsOrUsage()
+try {
+  if (options) await main(options)
+} catch (error) {
+  console.error(inWords(error))
+  process.exitCode = 1
+}

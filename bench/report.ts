@@ -1,0 +1,111 @@
+import { availableParallelism, cpus } from 'node:os'
+import { judgeAims, ratios } from './aims.ts'
+import type { Measurement, Quantiles, Summary } from './measure/measurement.ts'
+import { sum } from './measure/statistics.ts'
+import type { BenchOptions } from './options.ts'
+
+/** A table for the console; the first column is aligned left, the others right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  const pad = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+  return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
+}
+
+const oneDigit = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? '–' : value.toFixed(1))
+const quantiles = (value: Quantiles | undefined) =>
+  value === undefined ? '–' : `${oneDigit(value.p50)} / ${oneDigit(value.p99)}`
+const named = ({ loop, atOnce }: Pick<Summary, 'loop' | 'atOnce'>) => `${loop}, ${atOnce} at once`
+
+/** All that was measured, in words for the console. */
+export function report(summaries: readonly Summary[]): string {
+  return [
+    'Loops (times in ms, p50 / p99)',
+    loopTable(summaries),
+    '',
+    'CPU a loop, ms by process; "others": what the machine did beside us',
+    cpuTable(summaries),
+    '',
+    'SQL statements a loop (mean ms in the server)',
+    statementTable(summaries),
+    '',
+    'History events by type, of one execution',
+    historyTable(summaries),
+    '',
+    'Aims',
+    ...judgeAims(summaries).map(
+      ({ aim, measured, met }) => `  ${met ? 'met   ' : 'MISSED'} ${aim}: ${measured.toFixed(2)}`,
+    ),
+  ].join('\n')
+}
+
+function loopTable(summaries: readonly Summary[]) {
+  const all = ratios(summaries)
+  const head = ['', 'per second', 'of bare', 'start', 'verdict', 'completed', 'loops', 'errors', 'events', 'bytes']
+  const rows = summaries.map((summary) => {
+    const { loop, atOnce, history } = summary
+    const ratio = all.find((other) => other.loop === loop && other.atOnce === atOnce)?.ratio
+    return [
+      named(summary),
+      oneDigit(summary.perSecond),
+      ratio === undefined ? '–' : ratio.toFixed(2),
+      quantiles(summary.start),
+      quantiles(summary.verdict),
+      quantiles(summary.completed),
+      String(summary.samples),
+      String(summary.errors),
+      String(history?.events ?? '–'),
+      String(history?.bytes ?? '–'),
+    ]
+  })
+  return table(head, rows)
+}
+
+function cpuTable(summaries: readonly Summary[]) {
+  const names = Object.keys(summaries[0]?.cpuMs ?? {})
+  if (names.length === 0) return 'not to be had on this machine'
+  const rows = summaries.map((summary) => {
+    const { cpuMs = {}, others } = summary
+    const cells = names.map((name) => oneDigit(cpuMs[name]))
+    return [named(summary), ...cells, oneDigit(sum(Object.values(cpuMs))), `${Math.round((others ?? 0) * 100)} %`]
+  })
+  return table(['', ...names, 'sum', 'others'], rows)
+}
+
+function statementTable(summaries: readonly Summary[]) {
+  const ours = summaries.filter(({ statements }) => statements.length > 0)
+  const names = [...new Set(ours.flatMap(({ statements }) => statements.map(({ name }) => name)))]
+  const rows = names.map((name) => [
+    name,
+    ...ours.map(({ statements }) => {
+      const found = statements.find((statement) => statement.name === name)
+      return found ? `${found.perRun.toFixed(2)} (${found.meanMs.toFixed(2)})` : '–'
+    }),
+  ])
+  const totals = ours.map(({ statements }) => sum(statements.map(({ perRun }) => perRun)).toFixed(2))
+  return table(['', ...ours.map(named)], [...rows, ['sum', ...totals]])
+}
+
+function historyTable(summaries: readonly Summary[]) {
+  const seen = summaries.filter(
+    ({ loop, history }, index) => history && summaries.findIndex((other) => other.loop === loop) === index,
+  )
+  const types = [...new Set(seen.flatMap(({ history }) => Object.keys(history!.byType)))]
+  const rows = types.map((type) => [type, ...seen.map(({ history }) => String(history!.byType[type] ?? '–'))])
+  return table(['', ...seen.map(({ loop }) => loop)], rows)
+}
+
+/** The same for programs, each measurement with it. Milliseconds, seconds, bytes. */
+export function asJson(summaries: readonly Summary[], measurements: readonly Measurement[], options: BenchOptions) {
+  const { rounds, seconds, levels, loops } = options
+  return {
+    at: new Date().toISOString(),
+    machine: { cpus: availableParallelism(), model: cpus()[0]?.model, node: process.version },
+    options: { rounds, seconds, levels, loops },
+    summaries,
+    ratios: ratios(summaries),
+    aims: judgeAims(summaries),
+    measurements: measurements.map(({ times, ...rest }) => ({ ...rest, samples: times.length })),
+  }
+}

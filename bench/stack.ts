@@ -1,0 +1,148 @@
+/**
+ * The benchmark's own stack in a folder of its own: the parts as `npm start` runs them, and our processes. No Kafka:
+ * what a challenge costs does not wait for it.
+ */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig, type Config } from '../config.ts'
+import { makeDevelopmentKeys } from '../local/development-keys.ts'
+import { composeEnvironment, composeWholeEnvironment, type Addresses, type ProcessName } from '../local/environment.ts'
+import { startOwnProcess } from '../local/own-process.ts'
+import { openGuard, type Guard } from '../local/stack/guarded.ts'
+import type { Part, PartOptions } from '../local/stack/part.ts'
+import { freePort } from '../local/stack/ports.ts'
+import { startPostgres } from '../local/stack/postgres.ts'
+import { startTemporal } from '../local/stack/temporal.ts'
+import { connect } from '../postgres/connect.ts'
+import { migrate } from '../postgres/migrate.ts'
+import { startBareWorker, type BareWorker } from './bare/process.ts'
+
+/** Each run is another member, but they share prefixes and the one address that the calls come from. */
+const BENCH_SETTINGS = {
+  OTP_COOLDOWN_SECONDS: '0',
+  OTP_LIMIT_PER_10_MINUTES: '0',
+  OTP_LIMIT_PER_24_HOURS: '0',
+  OTP_IP_LIMIT_PER_10_MINUTES: '0',
+  OTP_IP_LIMIT_PER_24_HOURS: '0',
+  OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: '0',
+  // A machine that is busy shall show as slow, not as an API that answers 202.
+  OTP_SEND_WAIT_SECONDS: '30',
+  // Its work belongs to no loop, and would fall on whichever runs at that moment.
+  OTP_SWEEP_INTERVAL_SECONDS: '3600',
+}
+
+export interface BenchStack {
+  readonly config: Config<'postgres' | 'temporal' | 'codes' | 'policy'>
+  readonly api: string
+  readonly apiKey: string
+  readonly simulators: string
+  readonly temporal: string
+  readonly bareWorker: BareWorker
+  /** By name, for the CPU meter. */
+  readonly pids: Readonly<Record<string, number>>
+  stop(): Promise<void>
+}
+
+export interface StackOptions {
+  /** Without it, the loop over HTTP cannot run. */
+  readonly withApi: boolean
+  /** A folder for CPU profiles. */
+  readonly profile?: string
+  readonly report: (line: string) => void
+}
+
+/** @throws when something cannot be started; what had started is ended then */
+export async function startStack(options: StackOptions): Promise<BenchStack> {
+  const folder = await mkdtemp(join(tmpdir(), 'one-time-password-bench-'))
+  const guard = await openGuard({ remove: folder })
+  try {
+    return await startAll(folder, guard, options)
+  } catch (error) {
+    await guard.close()
+    throw error
+  }
+}
+
+async function startAll(folder: string, guard: Guard, { withApi, profile, report }: StackOptions): Promise<BenchStack> {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    GOPATH: process.env['GOPATH'],
+    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'],
+    // Whatever profiles this machine has, the server is our own.
+    TEMPORAL_CONFIG_FILE: join(folder, 'no-profiles.toml'),
+    ...BENCH_SETTINGS,
+  }
+  const [httpPort, simulatorPort, postgresPort, temporalPort] = await Promise.all(Array.from({ length: 4 }, freePort))
+  const partOptions = (name: string, port: number): PartOptions => ({
+    folder: join(folder, name),
+    port,
+    guard,
+    env,
+    report: (line) => report(`${name}: ${line}`),
+  })
+  report('starting Postgres and Temporal')
+  const [postgres, temporal] = await Promise.all([
+    startMeteredPostgres(partOptions('postgres', postgresPort!)),
+    startTemporal(partOptions('temporal', temporalPort!)),
+  ])
+  await migrate(postgres.url)
+
+  const addresses: Addresses = {
+    httpHost: '127.0.0.1',
+    httpPort: httpPort!,
+    codecServerPort: 0,
+    simulatorPort: simulatorPort!,
+    databaseUrl: postgres.url,
+    temporal: temporal.address,
+    temporalIsGiven: false,
+    kafka: '127.0.0.1:1',
+    uiOrigins: ['http://127.0.0.1'],
+  }
+  const keys = makeDevelopmentKeys()
+  const profiling = profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }
+  const environment = (name: ProcessName) => ({ ...composeEnvironment(name, addresses, keys, env), ...profiling })
+  const start = (name: ProcessName) => startOwnProcess(name, { folder, guard, env: environment(name) })
+
+  report('starting our processes')
+  const simulators = await start('simulators')
+  const [worker, bareWorker, api] = await Promise.all([
+    start('challenge-worker'),
+    startBareWorker({ folder, guard, env: environment('challenge-worker') }),
+    withApi ? start('api') : undefined,
+  ])
+  const own: readonly Pick<Part, 'stop'>[] = [worker, bareWorker, simulators, ...(api ? [api] : [])]
+  return {
+    config: loadConfig(['postgres', 'temporal', 'codes', 'policy'], composeWholeEnvironment(addresses, keys, env)),
+    api: `http://127.0.0.1:${httpPort}`,
+    apiKey: keys.apiKey,
+    simulators: `http://127.0.0.1:${simulatorPort}`,
+    temporal: temporal.address,
+    bareWorker,
+    pids: {
+      temporal: temporal.pid,
+      postgres: postgres.pid,
+      worker: worker.pid,
+      'bare worker': bareWorker.pid,
+      ...(api && { api: api.pid }),
+      simulators: simulators.pid,
+      bench: process.pid,
+    },
+    async stop() {
+      // Gently, since a profile is written at the end.
+      await Promise.all(own.map((part) => part.stop()))
+      await guard.close()
+    },
+  }
+}
+
+/** Postgres as `npm start` runs it (with fsync), and `pg_stat_statements`, which is loaded at a server's start only. */
+async function startMeteredPostgres(options: PartOptions) {
+  const first = await startPostgres(options)
+  const sql = connect(first.url, { poolSize: 1, name: 'bench' })
+  await sql`alter system set shared_preload_libraries = 'pg_stat_statements'`
+  await sql.end()
+  await first.stop()
+  return startPostgres(options)
+}
