@@ -26,7 +26,10 @@ beforeAll(async () => {
 afterAll(() => Promise.all([system?.stop(), brief?.stop()]))
 
 /** Starts a challenge of a new member, whose messages meet these faults in turn. */
-async function startUnder(faults: Omit<Fault, 'to'>[], { on = system, channel = 'sms' as Channel } = {}) {
+async function startUnder(
+  faults: Omit<Fault, 'to'>[],
+  { on = system, channel = 'sms' }: { on?: System; channel?: Channel } = {},
+) {
   const memberId = await on.addMember({ channel })
   const [member] = await on.sql<[{ to: string }]>`
     select case when notification_preference = 'sms' then phone else email end as to
