@@ -1,0 +1,171 @@
+/**
+ * C10, O1: the codec server makes payloads readable for the Web UI, but for codes.
+ */
+import { randomBytes } from 'node:crypto'
+import { defaultPayloadConverter, type Payload } from '@temporalio/common'
+import { afterAll, describe, expect, it } from 'vitest'
+import { buildCodecServer } from '../temporal/codec-server.ts'
+import { createPayloadCodec } from '../temporal/payload-codec.ts'
+
+const ring = (...ids: string[]) => ({
+  current: ids[0]!,
+  keys: new Map(ids.map((id) => [id, new Uint8Array(randomBytes(32))] as const)),
+})
+const keys = ring('new', 'old')
+const codec = createPayloadCodec(keys)
+const UI = 'http://127.0.0.1:8233'
+const app = buildCodecServer({ codec, origins: [UI] })
+afterAll(() => app.close())
+
+interface JsonPayload {
+  metadata: Record<string, string>
+  data: string
+}
+
+const toJson = ({ metadata, data }: Payload): JsonPayload => ({
+  metadata: Object.fromEntries(
+    Object.entries(metadata ?? {}).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+  ),
+  data: Buffer.from(data ?? []).toString('base64'),
+})
+const plain = (value: unknown) => toJson(defaultPayloadConverter.toPayload(value))
+const encrypted = async (value: unknown, by = codec) => {
+  const [payload] = await by.encode([defaultPayloadConverter.toPayload(value)])
+  return toJson(payload!)
+}
+const ask = (path: string, payload: unknown, headers: Record<string, string> = {}) =>
+  app.inject({
+    method: 'POST',
+    url: path,
+    headers: { 'content-type': 'application/json', 'x-namespace': 'default', origin: UI, ...headers },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  })
+const decoded = async (...payloads: JsonPayload[]) => {
+  const answer = await ask('/decode', { payloads })
+  expect(answer.statusCode).toBe(200)
+  return answer
+    .json<{ payloads: JsonPayload[] }>()
+    .payloads.map(({ data }) => JSON.parse(Buffer.from(data, 'base64').toString()) as unknown)
+}
+
+const CODE = '042817'
+
+describe('a code is never shown', () => {
+  it.each([
+    ['the message of verifyCode', { challengeId: 'c', code: CODE }],
+    ['a message that lacks its challengeId', { code: CODE }],
+    ['a message with its fields in the wrong case', { challengeID: 'c', Code: CODE }],
+    ['a code sent as a number', { challengeId: 'c', code: 428_171 }],
+    ['a code in the depth of an object', { challengeId: 'c', attempt: { list: [{ code: CODE }] } }],
+    ['a message inside a list', [{ challengeId: 'c', code: CODE }]],
+    ['a bare code', CODE],
+    ['a bare code as a person types it', '０４２-８１７'],
+    ['an object inside an object', { input: { challengeId: 'c', code: ` ${CODE} ` } }],
+  ])('in %s', async (_what, value) => {
+    const shown = JSON.stringify([await decoded(await encrypted(value)), await decoded(plain(value))])
+    expect(shown).toContain('[redacted]')
+    expect(shown).not.toMatch(/428_?17|０４２/)
+  })
+
+  it('while everything beside it stays as it was', async () => {
+    const value = { challengeId: 'c', code: CODE, note: 'kept', attemptsLeft: 4, none: null }
+    expect(await decoded(await encrypted(value))).toEqual([{ ...value, code: '[redacted]' }])
+  })
+})
+
+describe('what is decoded', () => {
+  it('is what was encrypted, in its order, with each key that is known', async () => {
+    const byOld = createPayloadCodec({ current: 'old', keys: keys.keys })
+    const values = [{ outcome: 'verified' }, 'text', 17, null, [1, 2]]
+    const payloads = [...(await Promise.all(values.map((value) => encrypted(value)))), await encrypted('by old', byOld)]
+    const answer = await ask('/decode', { payloads })
+    const data = answer.json<{ payloads: JsonPayload[] }>().payloads
+    expect(data.map((payload) => Buffer.from(payload.data, 'base64').toString())).toEqual([
+      ...values.map((value) => JSON.stringify(value)),
+      '"by old"',
+    ])
+  })
+
+  it('stays as it is when its key is unknown', async () => {
+    const payload = await encrypted('secret', createPayloadCodec(ring('stranger')))
+    const answer = await ask('/decode', { payloads: [payload] })
+    expect(answer.json()).toEqual({ payloads: [payload] })
+  })
+
+  it('stays as it is when it only pretends to be JSON', async () => {
+    const payload = { metadata: { encoding: Buffer.from('json/plain').toString('base64') }, data: 'e2JvdGNo' }
+    expect((await ask('/decode', { payloads: [payload] })).json()).toEqual({ payloads: [payload] })
+  })
+
+  it('may be nothing', async () => {
+    expect((await ask('/decode', { payloads: [] })).json()).toEqual({ payloads: [] })
+    expect((await ask('/decode', { payloads: [{}] })).json()).toEqual({ payloads: [{ metadata: {}, data: '' }] })
+  })
+})
+
+describe('what is encoded', () => {
+  it('is encrypted, and reads as it was to the workflow', async () => {
+    const payload = plain({ challengeId: 'c', code: CODE })
+    const answer = await ask('/encode', { payloads: [payload] })
+    const [sealed] = answer.json<{ payloads: JsonPayload[] }>().payloads
+    expect(Buffer.from(sealed!.metadata['encoding']!, 'base64').toString()).toBe('binary/encrypted')
+    expect(JSON.stringify(sealed)).not.toContain(payload.data)
+    const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64'))
+    const [opened] = await codec.decode([
+      {
+        metadata: Object.fromEntries(Object.entries(sealed!.metadata).map(([name, value]) => [name, bytes(value)])),
+        data: bytes(sealed!.data),
+      },
+    ])
+    expect(defaultPayloadConverter.fromPayload(opened!)).toEqual({ challengeId: 'c', code: CODE })
+  })
+})
+
+describe('a page of another origin', () => {
+  it.each(['http://evil.example', 'null', 'http://127.0.0.1:8234', `${UI}.evil.example`])(
+    'is refused: %s',
+    async (origin) => {
+      const answer = await ask('/decode', { payloads: [await encrypted('secret')] }, { origin })
+      expect(answer.statusCode).toBe(403)
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined()
+      const preflight = await app.inject({ method: 'OPTIONS', url: '/decode', headers: { origin } })
+      expect(preflight.statusCode).toBe(403)
+    },
+  )
+
+  it('is not the Web UI, whose preflight and requests pass', async () => {
+    const preflight = await app.inject({
+      method: 'OPTIONS',
+      url: '/decode',
+      headers: {
+        origin: UI,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type,x-namespace',
+      },
+    })
+    expect(preflight.statusCode).toBe(204)
+    expect(preflight.headers).toMatchObject({
+      'access-control-allow-origin': UI,
+      'access-control-allow-headers': 'content-type, x-namespace',
+      vary: 'origin',
+    })
+    const answer = await ask('/decode', { payloads: [await encrypted('text')] })
+    expect(answer.headers['access-control-allow-origin']).toBe(UI)
+  })
+})
+
+describe('a request of the wrong shape', () => {
+  it.each([
+    ['{', 400],
+    ['null', 400],
+    ['[]', 400],
+    ['{"payloads": 1}', 400],
+    ['{"payloads": [{"data": "not base64!"}]}', 400],
+    ['{"payloads": [{"data": 5}]}', 400],
+    ['{"__proto__": {"payloads": []}}', 400],
+  ])('is refused: %s', async (payload, status) => {
+    const answer = await ask('/decode', payload)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.json()).toEqual({ message: 'wants {"payloads": […]}' })
+  })
+})
