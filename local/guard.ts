@@ -3,8 +3,8 @@
  * one had started, even when it was killed with SIGKILL.
  *
  * Told over its stdin, a JSON message a line: `{"protect": pid, "signal": "SIGTERM"}` (the leader of a process group,
- * and how to end it gently) and `{"release": pid}`. At the end of its stdin it ends what it protects, gently at first,
- * removes the folder it was given and goes.
+ * how to end it gently, and with `"first": true` before those without) and `{"release": pid}`. At the end of its stdin it
+ * ends what it protects, gently at first, removes the folder it was given and goes.
  *
  * It also holds the name of what runs, a socket: a second start finds it taken, and `npm run reset` asks for a stop
  * through it. It says `held` on stdout once it has the name, `taken` if it cannot have it, and `stop` when asked to.
@@ -18,10 +18,16 @@ import { parseArgs } from 'node:util'
 import { isAlive } from './stack/program.ts'
 
 /** How long a protected process may take to end by itself. */
-const GENTLE_MS = 8_000
+const GENTLE_MS = 5_000
+
+interface Protected {
+  readonly protect: number
+  readonly signal: NodeJS.Signals
+  readonly first: boolean
+}
 
 const { values } = parseArgs({ options: { socket: { type: 'string' }, remove: { type: 'string' } } })
-const groups = new Map<number, NodeJS.Signals>()
+const groups = new Map<number, Protected>()
 let state = 'running'
 
 // A terminal's Ctrl-C, or the end of its session, is for the process that is guarded.
@@ -41,8 +47,8 @@ if (values.socket === undefined || (await hold(values.socket))) {
 process.exit()
 
 function heed(line: string) {
-  const order = JSON.parse(line) as { protect: number; signal: NodeJS.Signals } | { release: number }
-  if ('protect' in order) groups.set(order.protect, order.signal)
+  const order = JSON.parse(line) as Protected | { release: number }
+  if ('protect' in order) groups.set(order.protect, order)
   else groups.delete(order.release)
 }
 
@@ -81,11 +87,20 @@ async function holderOf(socket: string): Promise<string | undefined> {
 }
 
 async function endAll() {
-  for (const [pid, signal] of groups) send(pid, signal)
-  const deadline = Date.now() + GENTLE_MS
-  while (Date.now() < deadline && (await Promise.all([...groups.keys()].map(isAlive))).includes(true)) await wait(50)
-  for (const pid of groups.keys()) send(pid, 'SIGKILL')
+  const all = [...groups.values()]
+  await end(all.filter(({ first }) => first))
+  await end(all.filter(({ first }) => !first))
 }
+
+async function end(some: readonly Protected[]) {
+  for (const { protect, signal } of some) send(protect, signal)
+  const deadline = Date.now() + GENTLE_MS
+  while (Date.now() < deadline && (await areAlive(some))) await wait(50)
+  for (const { protect } of some) send(protect, 'SIGKILL')
+}
+
+const areAlive = async (some: readonly Protected[]) =>
+  (await Promise.all(some.map(({ protect }) => isAlive(protect)))).includes(true)
 
 /** Signals the whole group. */
 function send(pid: number, signal: NodeJS.Signals) {

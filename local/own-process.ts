@@ -28,8 +28,9 @@ export async function startOwnProcess(
     args: [entrance],
     env,
     logFile,
-    pidFile: join(folder, 'logs', `${name}.pid`),
+    pidFile: join(folder, name, 'pid'),
     mark: entrance,
+    endsFirst: true,
     guard,
   })
   await whenReady(program, name, logFile, () => saysReady(logFile, before))

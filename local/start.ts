@@ -2,7 +2,7 @@
  * `npm start`: the whole system on one machine. Starts what the environment does not name (Q2), keeps it running, and
  * ends all of it when it ends itself, however that comes about.
  */
-import { mkdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from '../config.ts'
@@ -12,6 +12,7 @@ import { composeWholeEnvironment } from './environment.ts'
 import { makePlan, socketOf } from './plan.ts'
 import { openGuard } from './stack/guarded.ts'
 import type { Guard } from './stack/guarded.ts'
+import { endLeftover } from './stack/program.ts'
 import { createSystem } from './system.ts'
 import type { System } from './system.ts'
 import { welcome } from './welcome.ts'
@@ -35,6 +36,7 @@ async function main(given: string) {
   try {
     await removeEndpoints(folder)
     await keepLogsOfLastTime(folder)
+    for (const name of await readdir(folder)) await endLeftover(join(folder, name, 'pid'))
     const keys = developmentKeys(join(folder, 'development-keys.json'))
     const plan = await makePlan(process.env)
     checkConfiguration(composeWholeEnvironment(plan.addresses, keys, process.env))

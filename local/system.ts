@@ -150,6 +150,7 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
     await new Listr(tasks, {
       concurrent: true,
       rendererOptions: { timer: PRESET_TIMER, showErrorMessage: false },
+      fallbackRendererOptions: { timer: PRESET_TIMER },
     }).run()
     endpoints = toEndpoints(sampleMembers, simulated)
     await writeEndpoints(folder, endpoints)

@@ -7,8 +7,8 @@ import { AlreadyRunning } from './errors.ts'
 
 /** Ends what it protects when this process ends, however it ends. See `local/guard.ts`. */
 export interface Guard {
-  /** `pid` leads a process group; `signal` ends it gently. */
-  protect(pid: number, signal: NodeJS.Signals): void
+  /** `pid` leads a process group; `signal` ends it gently; `first` before those that are not, which it may need. */
+  protect(pid: number, signal: NodeJS.Signals, first?: boolean): void
   release(pid: number): void
   /** Ends what is still protected, and the guard. */
   close(): Promise<void>
@@ -29,12 +29,12 @@ export interface GuardOptions {
  * @throws {AlreadyRunning} when another start holds the same socket; one that is just ending is waited for
  */
 export async function openGuard(options: GuardOptions = {}): Promise<Guard> {
-  const groups = new Map<number, NodeJS.Signals>()
+  const groups = new Map<number, object>()
   let closing = false
   let guard = await startGuard(options)
 
   const tell = (order: object) => guard.process.stdin.write(`${JSON.stringify(order)}\n`)
-  const tellAll = () => groups.forEach((signal, pid) => tell({ protect: pid, signal }))
+  const tellAll = () => groups.forEach(tell)
   const replaceWhenKilled = () =>
     void guard.gone.then(async () => {
       if (closing) return
@@ -45,11 +45,12 @@ export async function openGuard(options: GuardOptions = {}): Promise<Guard> {
   replaceWhenKilled()
 
   return {
-    protect(pid, signal) {
+    protect(pid, signal, first = false) {
       // Too late to be told to the guard: a start that was under way while all else ended.
       if (closing) process.kill(-pid, 'SIGKILL')
-      groups.set(pid, signal)
-      tell({ protect: pid, signal })
+      const order = { protect: pid, signal, first }
+      groups.set(pid, order)
+      tell(order)
     },
     release(pid) {
       if (groups.delete(pid)) tell({ release: pid })

@@ -34,15 +34,17 @@ export interface ProgramOptions {
   readonly stopMs?: number
   /** Runs once nothing of an earlier start is left, right before the program starts. */
   readonly beforeStart?: () => Promise<void>
+  /** It needs the other programs to end well. Default false. */
+  readonly endsFirst?: boolean
   readonly guard: Guard
 }
 
 /** Starts a program; it counts as started as soon as it has a process. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const { name, command, args, env, cwd, logFile, pidFile, stopSignal = 'SIGTERM', stopMs = 10_000, guard } = options
-  const { mark = dirname(pidFile) } = options
-  await mkdir(dirname(logFile), { recursive: true })
-  await endLeftover(pidFile, mark)
+  const { mark = dirname(pidFile), endsFirst = false } = options
+  for (const file of [logFile, pidFile]) await mkdir(dirname(file), { recursive: true })
+  await endLeftover(pidFile)
   await options.beforeStart?.()
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log] })
@@ -53,9 +55,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   })
   const { pid } = child
   if (pid === undefined) throw new Error(`${name} did not start: ${await ended}`)
-  guard.protect(pid, stopSignal)
+  guard.protect(pid, stopSignal, endsFirst)
   void ended.then(() => guard.release(pid))
-  await writeFile(pidFile, String(pid))
+  await writeFile(pidFile, JSON.stringify({ pid, mark }))
   return {
     pid,
     ended,
@@ -125,15 +127,20 @@ export async function tail(file: string, lines = 15): Promise<string> {
   return text.trimEnd().split('\n').slice(-lines).join('\n')
 }
 
-/** Where a start and its guard were both killed, their programs live on, and hold the data folder. */
-async function endLeftover(pidFile: string, mark: string) {
-  const pid = Number(await readFile(pidFile, 'utf8').catch(() => '0'))
-  if (!pid) return
-  const commandLine = await ps('args=', pid)
+/**
+ * Ends the program that `pidFile` tells of, if it lives: where a start and its guard were both killed, their programs
+ * live on, and hold data folders and ports.
+ */
+export async function endLeftover(pidFile: string): Promise<void> {
+  const content = await readFile(pidFile, 'utf8').catch(() => '')
+  if (!content) return
+  const { pid, mark } = JSON.parse(content) as { pid: number; mark: string }
   // The number may be somebody else's by now.
-  if (!commandLine.includes(mark)) return
-  signalGroup(pid, 'SIGKILL')
-  while (await isAlive(pid)) await wait(20)
+  if ((await ps('args=', pid)).includes(mark)) {
+    signalGroup(pid, 'SIGKILL')
+    while (await isAlive(pid)) await wait(20)
+  }
+  await rm(pidFile, { force: true })
 }
 
 /** False for a zombie too: what nobody waits for stands in the process table for ever. */
