@@ -36,22 +36,25 @@ end
 $$;
 
 -- M1: the member left or was erased. Runs in the consumer's own transaction, after the members were written.
+-- Set-based, since a batch may hold thousands: all heads are locked in order, also of members who never had a challenge,
+-- so that none is admitted meanwhile.
 create or replace function close_withdrawn(member_ids text[]) returns void
   language plpgsql volatile
 as $$
 declare
-  member text;
   c challenges;
 begin
-  foreach member in array (select array_agg(distinct m order by m) from unnest(member_ids) m) loop
-    perform lock_head(member);
-    for c in select * from challenges o where o.member_id = member and o.outcome is null loop
-      perform conclude(c, 'cancelled', 'member_withdrawn', null, false, challenge_now());
-    end loop;
-    update challenges o set destination = null, sms_prefix = null
-    where o.member_id = member and o.destination is not null
-      and exists (select from members m where m.member_id = member and m.status = 'erased');
+  insert into challenge_heads (member_id) select distinct m from unnest(member_ids) m order by m
+  on conflict (member_id) do update set member_id = excluded.member_id;
+
+  for c in select * from challenges where member_id = any(member_ids) and outcome is null order by member_id, seq loop
+    perform conclude(c, 'cancelled', 'member_withdrawn', null, false, challenge_now());
   end loop;
+  update challenges o set destination = null, sms_prefix = null
+  from members m
+  where o.member_id = any(member_ids) and o.destination is not null
+    and m.member_id = o.member_id and m.status = 'erased';
+  delete from challenge_heads where member_id = any(member_ids) and last_seq = 0;
 end
 $$;
 
