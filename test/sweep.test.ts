@@ -1,0 +1,165 @@
+/**
+ * C11, C9, C13: what no process finished, the sweep ends: one outcome, one event, a closed execution. What is kept for
+ * a day is forgotten after it.
+ */
+import { randomUUID } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { admitChallenge } from '../postgres/admission.ts'
+import { closeChallenge, readChallenge } from '../postgres/challenges.ts'
+import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
+import { judgeFor, startSystem, type System } from './support/system.ts'
+
+const SWEPT_EVERY_SECOND = { OTP_SWEEP_INTERVAL_SECONDS: '1' }
+const WORKER = 'workers/challenge-worker.ts'
+/** Long enough that an overdue challenge is told from one that its own timer closed. */
+const BRIEF = { OTP_CODE_TTL_SECONDS: '3', OTP_CODE_MIN_LIFE_SECONDS: '0' }
+
+async function open(system: System) {
+  const memberId = await system.addMember()
+  const challengeId = await begin(system, { memberId })
+  const { runId } = await system.until(async () => {
+    const challenge = await readChallenge(system.sql, challengeId)
+    return challenge?.sentAt ? challenge : undefined
+  })
+  return { memberId, challengeId, execution: executionOf(system, memberId, runId!) }
+}
+
+type Open = Awaited<ReturnType<typeof open>>
+
+const endOf = (system: System, { challengeId }: Pick<Open, 'challengeId'>) =>
+  system.until(async () => {
+    const ending = await endingOf(system, challengeId)
+    return ending.outcome !== null && ending
+  }, 25_000)
+
+const statusOf = ({ execution }: Open) => execution.describe().then(({ status }) => status.name)
+const closedStatusOf = (system: System, challenge: Open) =>
+  system.until(async () => {
+    const status = await statusOf(challenge)
+    return status !== 'RUNNING' && status
+  }, 25_000)
+
+const untold = async ({ sql }: System) =>
+  (await sql`select from challenges where outcome is not null and not told`).length
+
+describe.concurrent('with a worker running', () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startSystem(SWEPT_EVERY_SECOND)
+    await system.process(WORKER)
+  })
+  afterAll(() => system?.stop())
+
+  it('an execution terminated by hand: its challenge ends as cancelled', async () => {
+    const challenge = await open(system)
+    await challenge.execution.terminate('by hand')
+    expect(await endOf(system, challenge)).toEqual(endedOnceAs('cancelled'))
+    expect(await readChallenge(system.sql, challenge.challengeId)).toMatchObject({ reason: 'terminated' })
+    expect(await statusOf(challenge)).toBe('TERMINATED')
+  })
+
+  it('an execution terminated after its verdict was written: the verdict stands', async () => {
+    const challenge = await open(system)
+    const [code] = await system.codes(challenge.memberId)
+    expect((await judgeFor(system, challenge.challengeId, code!))?.result).toBe('verified')
+    await challenge.execution.terminate('by hand')
+    await system.until(async () => (await untoldOf(challenge)) === 0, 25_000)
+    expect(await endingOf(system, challenge.challengeId)).toEqual(endedOnceAs('verified'))
+  })
+
+  const untoldOf = async ({ challengeId }: Open) =>
+    (await system.sql`select from challenges where challenge_id = ${challengeId} and not told`).length
+
+  it('a verdict of which the execution never heard: it completes all the same', async () => {
+    const challenge = await open(system)
+    const [code] = await system.codes(challenge.memberId)
+    expect((await judgeFor(system, challenge.challengeId, code!))?.result).toBe('verified')
+    expect(await closedStatusOf(system, challenge)).toBe('COMPLETED')
+    expect(await challenge.execution.result()).toMatchObject({ outcome: 'verified' })
+    expect(await endingOf(system, challenge.challengeId)).toEqual(endedOnceAs('verified'))
+  })
+
+  it('a cancel of which the execution never heard: it shows as Canceled', async () => {
+    const challenge = await open(system)
+    const { challengeId } = challenge
+    await closeChallenge(system.sql, { challengeId, as: 'cancelled', fromWorkflow: false }, system.config.policy)
+    expect(await closedStatusOf(system, challenge)).toBe('CANCELLED')
+    expect(await endingOf(system, challengeId)).toEqual(endedOnceAs('cancelled'))
+  })
+
+  it('a challenge that lives is left alone', async () => {
+    const challenge = await open(system)
+    const other = await open(system)
+    await other.execution.terminate('by hand')
+    await endOf(system, other)
+    expect(await endingOf(system, challenge.challengeId)).toEqual({ outcome: null, events: [], attempts: 0 })
+    expect(await statusOf(challenge)).toBe('RUNNING')
+  })
+
+  it('idempotency keys and addresses of end users older than a day are forgotten, younger ones kept', async () => {
+    const admit = async () => {
+      const admission = await admitChallenge(system.sql, system.config.policy, {
+        challengeId: uuidv7(),
+        memberId: await system.addMember(),
+        purpose: 'redeem_benefit',
+        caller: 'test',
+        ipHash: 'ab'.repeat(32),
+        idempotency: { key: randomUUID(), requestHash: 'cd'.repeat(32) },
+      })
+      if (!('challenge' in admission)) throw new Error(`not admitted: ${admission.kind}`)
+      return admission.challenge.challengeId
+    }
+    const kept = (challengeId: string) => system.sql`
+      select ip_hash is not null as ip, exists (select from idempotency_keys k where k.challenge_id = c.challenge_id) as key
+      from challenges c where challenge_id = ${challengeId}`
+    const [old, young] = [await admit(), await admit()]
+    const age = (challengeId: string, hours: string) => system.sql`
+      with key as (
+        update idempotency_keys set created_at = challenge_now() - ${hours}::interval where challenge_id = ${challengeId})
+      update challenges set admitted_at = challenge_now() - ${hours}::interval where challenge_id = ${challengeId}`
+    await age(young, '23 hours 59 minutes')
+    await age(old, '24 hours 1 second')
+    await system.until(async () => (await kept(old)).every(({ ip, key }) => !ip && !key), 25_000)
+    expect(await kept(young)).toEqual([{ ip: true, key: true }])
+  })
+})
+
+describe('with codes that live for three seconds', () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startSystem({ ...SWEPT_EVERY_SECOND, ...BRIEF })
+  })
+  afterAll(() => system?.stop())
+
+  it('what became overdue with no worker running ends once one runs, each as what it is', async () => {
+    const worker = await system.process(WORKER)
+    const [waiting, terminated, verified] = [await open(system), await open(system), await open(system)]
+    const [code] = await system.codes(verified.memberId)
+    await worker.kill()
+    await terminated.execution.terminate('by hand')
+    expect((await judgeFor(system, verified.challengeId, code!))?.result).toBe('verified')
+    const abandoned = { challengeId: uuidv7() }
+    const admission = await admitChallenge(system.sql, system.config.policy, {
+      ...abandoned,
+      memberId: await system.addMember(),
+      purpose: 'redeem_benefit',
+      caller: 'test',
+    })
+    expect(admission.kind).toBe('admitted')
+    const overdue = await system.sql`select challenge_now() + '3 seconds' as at`
+    await system.until(async () => (await system.sql`select where challenge_now() > ${overdue[0]!['at']}`).length > 0)
+
+    await system.process(WORKER)
+    expect(await endOf(system, waiting)).toEqual(endedOnceAs('expired'))
+    expect(await closedStatusOf(system, waiting)).toBe('COMPLETED')
+    // Overdue and terminated: the sweep takes what is past its time first.
+    expect(await endOf(system, terminated)).toEqual(endedOnceAs('expired'))
+    expect(await closedStatusOf(system, verified)).toBe('COMPLETED')
+    expect(await endingOf(system, verified.challengeId)).toEqual(endedOnceAs('verified'))
+    expect(await endOf(system, abandoned)).toEqual(endedOnceAs('cancelled'))
+    expect(await readChallenge(system.sql, abandoned.challengeId)).toMatchObject({ reason: 'start_abandoned' })
+    // Nobody is left to be told, so that the sweep's work does not grow.
+    await system.until(async () => (await untold(system)) === 0, 25_000)
+  })
+})
