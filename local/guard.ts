@@ -99,8 +99,9 @@ async function end(some: readonly Protected[]) {
   for (const { protect } of some) send(protect, 'SIGKILL')
 }
 
-const areAlive = async (some: readonly Protected[]) =>
-  (await Promise.all(some.map(({ protect }) => isAlive(protect)))).includes(true)
+async function areAlive(some: readonly Protected[]): Promise<boolean> {
+  return (await Promise.all(some.map(({ protect }) => isAlive(protect)))).includes(true)
+}
 
 /** Signals the whole group. */
 function send(pid: number, signal: NodeJS.Signals) {

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { readEndpoints } from '../local/endpoints.ts'
 import type { Endpoints } from '../local/endpoints.ts'
 import { freePort, isFree } from '../local/stack/ports.ts'
-import { isAlive } from '../local/stack/program.ts'
+import { isAlive, ps } from '../local/stack/program.ts'
 import { connect } from '../postgres/connect.ts'
 import { createDatabase } from './support/database.ts'
 import { useNamespace } from './support/stack.ts'
@@ -62,6 +62,7 @@ async function ready(start: Start, folder: string): Promise<Endpoints> {
     () => start.output(),
   )
   if (start.process.exitCode !== null) throw new Error(start.output())
+  if (!start.output().includes('Ready.')) await until(() => start.output().includes('Ready.'), 5_000, start.output)
   return readEndpoints(folder)
 }
 
@@ -82,6 +83,13 @@ function descendantsOf(pid: number): number[] {
     .map((line) => line.trim().split(/\s+/).map(Number))
   const children = rows.filter(([, parent]) => parent === pid).map(([child]) => child!)
   return [pid, ...children.flatMap(descendantsOf)]
+}
+
+async function guardOf({ pids }: Endpoints): Promise<number> {
+  for (const pid of descendantsOf(pids['start']!)) {
+    if ((await ps('args=', pid)).includes('guard.ts')) return pid
+  }
+  throw new Error('there is no guard')
 }
 
 async function gone(pids: readonly number[], endpoints: Endpoints) {
@@ -172,11 +180,9 @@ describe('a start on one machine', () => {
     start = npmStart(folder)
     endpoints = await ready(start, folder)
     const all = descendantsOf(start.process.pid!)
-    const guard = descendantsOf(endpoints.pids['start']!).find((pid) =>
-      execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).includes('guard.ts'),
-    )
+    const guard = await guardOf(endpoints)
     process.kill(endpoints.pids['start']!, 'SIGSTOP')
-    process.kill(guard!, 'SIGKILL')
+    process.kill(guard, 'SIGKILL')
     process.kill(endpoints.pids['start']!, 'SIGKILL')
     await rm(join(folder, 'endpoints.json'))
     start = npmStart(folder)
@@ -230,7 +236,7 @@ describe('what the environment names', () => {
     expect(existsSync(join(folder, 'postgres'))).toBe(false)
   })
 
-  test('is refused with advice when it is a busy port, and a busy default gives way', async () => {
+  test('is refused with advice when it is a busy port', async () => {
     const folder = await newFolder()
     const port = await freePort()
     const squatter = createServer().listen(port, '127.0.0.1')
@@ -242,8 +248,11 @@ describe('what the environment names', () => {
 })
 
 describe('a machine without Java', () => {
-  test('gets everything but Kafka, and is told so', async () => {
+  test('gets everything but Kafka, and is told so; and a default port that is busy gives way', async () => {
     const folder = await newFolder()
+    // Where it is somebody's already, it is as busy.
+    const squatter = createServer().on('error', () => {})
+    squatter.listen(5433, '127.0.0.1')
     const programs = join(folder, 'bin')
     await mkdir(programs)
     for (const name of ['ps', 'setpriv', 'temporal']) {
@@ -255,6 +264,8 @@ describe('a machine without Java', () => {
     const endpoints = await ready(start, folder)
     await until(() => start.output().includes('Without: Kafka'), 5_000)
     expect(start.output()).toContain('openjdk')
+    expect(start.output()).toContain('Port 5433 is busy')
+    squatter.close()
     expect(endpoints.kafka).toBeUndefined()
     expect((await fetch(`${endpoints.api}/healthz`)).status).toBe(200)
     const all = descendantsOf(start.process.pid!)

@@ -85,7 +85,7 @@ async function startGuard({ socket, remove, onStop }: GuardOptions) {
   const options = [...(socket ? ['--socket', socket] : []), ...(remove ? ['--remove', remove] : [])]
   const guard = spawn(process.execPath, [join(import.meta.dirname, '..', 'guard.ts'), ...options], {
     detached: true,
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   guard.stdin.on('error', () => {})
   const gone = new Promise<void>((resolve) => guard.once('close', () => resolve()))

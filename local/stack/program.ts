@@ -149,7 +149,8 @@ export async function isAlive(pid: number): Promise<boolean> {
   return state !== '' && !state.startsWith('Z')
 }
 
-const ps = (column: string, pid: number) =>
+/** A column that `ps` shows of a process, such as `args=`; empty where there is no such process. */
+export const ps = (column: string, pid: number) =>
   promisify(execFile)('ps', ['-o', column, '-p', String(pid)]).then(
     ({ stdout }) => stdout.trim(),
     () => '',
