@@ -13,12 +13,19 @@ export interface Ratio {
   readonly loop: LoopName
   readonly atOnce: number
   readonly ratio: number
+  /** The bare loop's CPU a loop, divided by this one's: what the ratio comes to once the machine is saturated. */
+  readonly cpuRatio: number
 }
 
+/** CPU milliseconds a loop, all processes together. */
+export const cpuSum = ({ cpuMs }: Summary): number => sum(Object.values(cpuMs ?? {}))
+
 export function ratios(summaries: readonly Summary[]): Ratio[] {
-  return summaries.flatMap(({ loop, atOnce, perSecond }) => {
+  return summaries.flatMap((summary) => {
+    const { loop, atOnce, perSecond } = summary
     const bare = summaries.find((other) => other.loop === 'bare' && other.atOnce === atOnce)
-    return loop === 'bare' || bare === undefined ? [] : [{ loop, atOnce, ratio: perSecond / bare.perSecond }]
+    if (loop === 'bare' || bare === undefined) return []
+    return [{ loop, atOnce, ratio: perSecond / bare.perSecond, cpuRatio: cpuSum(bare) / cpuSum(summary) }]
   })
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createSentWaiter } from '../client/sent-waiter.ts'
 import { connect } from '../postgres/connect.ts'
 import { connectTemporal } from '../temporal/connect.ts'
-import { runLoad } from './load.ts'
+import { runLoad, type LoadOptions } from './load.ts'
 import { createBareLoop } from './loops/bare.ts'
 import { createClientLoop } from './loops/client.ts'
 import { createHttpLoop } from './loops/http.ts'
@@ -59,10 +59,9 @@ async function connectAll(stack: BenchStack) {
   }
 }
 
-async function measureAll({ loops, temporal, statements, cpu }: Connections, options: BenchOptions) {
-  const { rounds, levels, seconds } = options
-  const total = rounds * levels.length * options.loops.length
-  const measurements: Measurement[] = []
+async function measureAll(connections: Connections, options: BenchOptions) {
+  const { rounds, seconds } = options
+  const { loops } = connections
   let members = 0
   const nextMember = () => ++members
 
@@ -71,32 +70,47 @@ async function measureAll({ loops, temporal, statements, cpu }: Connections, opt
     const { errors } = await runLoad(loops[name], { ...WARM_UP, nextMember })
     if (errors.length > 0) throw new Error(`the ${name} loop does not work: ${errors[0]}`)
   }
-  for (let round = 1; round <= rounds; round++) {
-    for (const atOnce of levels) {
-      for (const name of options.loops) {
-        await wait(SETTLE_MS)
-        const load = { atOnce, runUpSeconds: RUN_UP_SECONDS, seconds, nextMember }
-        const metered = await underMeters(statements, cpu, () => runLoad(loops[name], load))
-        const { times, members: ran, errors } = metered.result
-        const sample = round === 1 ? ran.slice(-HISTORIES).map((member) => loops[name].workflowId(member)) : []
-        measurements.push({
-          loop: name,
-          atOnce,
-          round,
-          perSecond: times.length / seconds,
-          times,
-          errors,
-          ran: ran.length,
-          statements: metered.statements,
-          ...(metered.cpu && { cpuSeconds: metered.cpu.byProcess, others: metered.cpu.others }),
-          history: sample.length > 0 ? await historySize(temporal, sample) : undefined,
-        })
-        const progress = `${measurements.length}/${total}`
-        console.log(`${progress} ${name}, ${atOnce} at once: ${(times.length / seconds).toFixed(1)} a second`)
-      }
-    }
+  const measurements: Measurement[] = []
+  const turns = turnsOf(options)
+  for (const { round, atOnce, name } of turns) {
+    await wait(SETTLE_MS)
+    const load = { atOnce, runUpSeconds: RUN_UP_SECONDS, seconds, nextMember }
+    const measured = await measure(connections, loops[name], round, load)
+    measurements.push(measured)
+    const { perSecond } = measured
+    const progress = `round ${round}/${rounds}, ${measurements.length}/${turns.length}`
+    console.log(`${progress}: ${name}, ${atOnce} at once: ${perSecond.toFixed(1)} a second`)
   }
   return measurements
+}
+
+/** The loops take turns at each level, in each round. */
+const turnsOf = ({ rounds, levels, loops }: BenchOptions) =>
+  Array.from({ length: rounds }, (_, index) => index + 1).flatMap((round) =>
+    levels.flatMap((atOnce) => loops.map((name) => ({ round, atOnce, name }))),
+  )
+
+async function measure(
+  { temporal, statements, cpu }: Connections,
+  loop: Loop,
+  round: number,
+  load: LoadOptions,
+): Promise<Measurement> {
+  const metered = await underMeters(statements, cpu, () => runLoad(loop, load))
+  const { times, members, errors } = metered.result
+  const sample = round === 1 ? members.slice(-HISTORIES).map((member) => loop.workflowId(member)) : []
+  return {
+    loop: loop.name,
+    atOnce: load.atOnce,
+    round,
+    perSecond: times.length / load.seconds,
+    times,
+    errors,
+    ran: members.length,
+    statements: metered.statements,
+    ...(metered.cpu && { cpuSeconds: metered.cpu.byProcess, others: metered.cpu.others }),
+    history: sample.length > 0 ? await historySize(temporal, sample) : undefined,
+  }
 }
 
 async function underMeters<T>(statements: StatementMeter, cpu: CpuMeter | undefined, work: () => Promise<T>) {

@@ -1,8 +1,11 @@
 import { availableParallelism, cpus } from 'node:os'
-import { judgeAims, ratios } from './aims.ts'
+import { cpuSum, judgeAims, ratios } from './aims.ts'
 import type { Measurement, Quantiles, Summary } from './measure/measurement.ts'
 import { sum } from './measure/statistics.ts'
 import type { BenchOptions } from './options.ts'
+
+/** Share of the machine that others may use before a comparison of loops a second is no good. */
+const BUSY = 0.1
 
 /** A table for the console; the first column is aligned left, the others right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -26,6 +29,9 @@ export function report(summaries: readonly Summary[]): string {
     '',
     'CPU a loop, ms by process; "others": what the machine did beside us',
     cpuTable(summaries),
+    ...(summaries.some(({ others = 0 }) => others > BUSY)
+      ? ['The machine was busy with other work: loops a second tell little, CPU a loop still does.']
+      : []),
     '',
     'SQL statements a loop (mean ms in the server)',
     statementTable(summaries),
@@ -65,12 +71,20 @@ function loopTable(summaries: readonly Summary[]) {
 function cpuTable(summaries: readonly Summary[]) {
   const names = Object.keys(summaries[0]?.cpuMs ?? {})
   if (names.length === 0) return 'not to be had on this machine'
+  const all = ratios(summaries)
   const rows = summaries.map((summary) => {
     const { cpuMs = {}, others } = summary
     const cells = names.map((name) => oneDigit(cpuMs[name]))
-    return [named(summary), ...cells, oneDigit(sum(Object.values(cpuMs))), `${Math.round((others ?? 0) * 100)} %`]
+    const ofBare = all.find(({ loop, atOnce }) => loop === summary.loop && atOnce === summary.atOnce)?.cpuRatio
+    return [
+      named(summary),
+      ...cells,
+      oneDigit(cpuSum(summary)),
+      ofBare?.toFixed(2) ?? '–',
+      `${Math.round((others ?? 0) * 100)} %`,
+    ]
   })
-  return table(['', ...names, 'sum', 'others'], rows)
+  return table(['', ...names, 'sum', 'bare / this', 'others'], rows)
 }
 
 function statementTable(summaries: readonly Summary[]) {
