@@ -29,7 +29,7 @@ import {
   resendBody,
   startBodySchema,
   verdictSchema,
-  verifyBody,
+  verifyBodySchema,
 } from './schemas.ts'
 
 const PATH = '/v1/challenges'
@@ -60,8 +60,8 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     },
     async (request, reply) => {
       const caller = request.caller.name
-      const { memberId, purpose, channel, phone, locale, endUserIp } = request.body
-      const registering = phone === undefined ? undefined : toMobileNumber(phone, 'JP')
+      const { memberId, purpose, channel, locale, endUserIp } = request.body
+      const registering = 'phone' in request.body ? toMobileNumber(request.body.phone, 'JP') : undefined
       const key = request.headers['idempotency-key']
       return startAndAnswer(reply, {
         memberId,
@@ -103,7 +103,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         tags: TAGS,
         params: challengeParams,
         headers: idempotencyHeaders,
-        body: verifyBody,
+        body: verifyBodySchema(codes.digits),
         response: {
           200: jsonResponse(verdictSchema, 'The verdict'),
           ...problemResponses(...COMMON_PROBLEMS, 'invalid_code', 'unknown_challenge'),

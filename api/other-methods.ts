@@ -1,8 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { problem } from './problems.ts'
 
-const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
-
 /**
  * A path that is known answers 405 to the methods that it has not, and says which it has (RFC 9110 §15.5.6).
  *
@@ -24,7 +22,7 @@ export function watchMethods(app: FastifyInstance): (scope: FastifyInstance) => 
       const refuse = async () => {
         throw problem('method_not_allowed', `Allowed here: ${allow}.`, { headers: { allow } })
       }
-      const method = ALL.filter((each) => !methods.has(each))
+      const method = scope.supportedMethods.filter((each) => !methods.has(each))
       // Refused before the body is read.
       scope.route({ url, method, schema: { hide: true }, onRequest: refuse, handler: refuse })
     }

@@ -71,6 +71,7 @@ export const idempotencyHeaders = z.looseObject({
     .describe('The same key with the same request means the same thing, once'),
 })
 
+const REGISTER_PHONE = 'register_phone'
 const BCP_47 = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/
 
 const phone = z
@@ -81,42 +82,45 @@ const phone = z
     (input) => toMobileNumber(input, 'JP') !== undefined,
     'wants one mobile phone number, with its country code if abroad',
   )
-  .describe('The number being registered; with the purpose register_phone, and only then')
+  .describe('The number being registered')
   .meta({ examples: ['090-1234-5678'] })
 
-/** Depends on the configured purposes. */
-export const startBodySchema = (purposes: readonly string[]) =>
-  z
-    .strictObject({
-      memberId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'wants 1 to 64 of A-Z a-z 0-9 _ -'),
-      purpose: z.enum(purposes as [string, ...string[]]),
-      channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
-      phone: phone.optional(),
-      locale: z
-        .string()
-        .max(35)
-        .regex(BCP_47, 'wants a BCP 47 language tag')
-        .optional()
-        .describe("The message's language; the member's own where absent"),
-      endUserIp: z
-        .union([z.ipv4(), z.ipv6()], 'wants an IPv4 or IPv6 address')
-        .optional()
-        .describe("The end user's address, for limits; kept as a hash, for a day"),
-    })
-    .superRefine((body, context) => {
-      const registers = body.purpose === 'register_phone'
-      if (registers === (body.phone !== undefined)) return
-      const message = registers ? 'goes with the purpose register_phone' : 'goes with the purpose register_phone only'
-      context.addIssue({ code: 'custom', path: ['phone'], message })
-    })
+const startFields = {
+  memberId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'wants 1 to 64 of A-Z a-z 0-9 _ -'),
+  channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
+  locale: z
+    .string()
+    .max(35)
+    .regex(BCP_47, 'wants a BCP 47 language tag')
+    .optional()
+    .describe("The message's language; the member's own where absent"),
+  endUserIp: z
+    .union([z.ipv4(), z.ipv6()], 'wants an IPv4 or IPv6 address')
+    .optional()
+    .describe("The end user's address, for limits; kept as a hash, for a day"),
+}
+
+/** A start. Only `register_phone` has a number with it, and it always has. */
+export function startBodySchema(purposes: readonly string[]) {
+  const others = purposes.filter((purpose) => purpose !== REGISTER_PHONE)
+  const registering = z.strictObject({ ...startFields, purpose: z.literal(REGISTER_PHONE), phone })
+  const other = z.strictObject({ ...startFields, purpose: z.enum(others) })
+  if (others.length === 0) return registering
+  return purposes.includes(REGISTER_PHONE) ? z.discriminatedUnion('purpose', [registering, other]) : other
+}
 
 export const resendBody = z.strictObject({
   channel: channel.optional().describe('The other channel; that of the older challenge where absent'),
 })
 
-export const verifyBody = z.strictObject({
-  code: z.string().describe('As typed: full-width digits, spaces and hyphens are forgiven'),
-})
+/** Any string has the shape; what cannot be a code is told apart later (`invalid_code`), the pattern is for readers. */
+export const verifyBodySchema = (digits: number) =>
+  z.strictObject({
+    code: z
+      .string()
+      .describe('As typed: full-width digits, spaces and hyphens are forgiven')
+      .meta({ pattern: `^[ -]*(?:[0-9\uff10-\uff19][ -]*){${digits}}$`, maxLength: 64 }),
+  })
 
 export const deliverabilityBody = z.strictObject({ email: z.string().max(1_000) })
 

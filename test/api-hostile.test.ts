@@ -208,9 +208,14 @@ describe('over a socket', () => {
 })
 
 describe('whatever is sent to any operation of the served document', () => {
+  interface BodySchema {
+    readonly properties?: Record<string, object>
+    readonly oneOf?: readonly BodySchema[]
+    readonly anyOf?: readonly BodySchema[]
+  }
   interface Operation {
     readonly parameters?: readonly { name: string; in: string }[]
-    readonly requestBody?: { content: Record<string, { schema: { properties?: Record<string, object> } }> }
+    readonly requestBody?: { content: Record<string, { schema: BodySchema }> }
     readonly responses: Record<string, { content?: Record<string, { schema: object }> }>
   }
   interface Document {
@@ -268,7 +273,9 @@ describe('whatever is sent to any operation of the served document', () => {
     )
     const value = fc.oneof({ weight: 3, arbitrary: oddText }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 3 }) })
     const bodyOf = ({ requestBody }: Operation) => {
-      const fields = Object.keys(requestBody?.content['application/json']?.schema.properties ?? {})
+      const schema = requestBody?.content['application/json']?.schema
+      const kinds = schema?.oneOf ?? schema?.anyOf ?? [schema ?? {}]
+      const fields = [...new Set(kinds.flatMap(({ properties }) => Object.keys(properties ?? {})))]
       const shaped = fc.record(
         Object.fromEntries(
           fields.map((name) => [
