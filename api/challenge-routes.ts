@@ -12,7 +12,6 @@ import { toMobileNumber } from '../phones/mobile-number.ts'
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
 import { maySee } from './callers.ts'
 import { viewOf } from './challenge-view.ts'
-import { POSTGRES_DEADLINE_MS, within } from './deadline.ts'
 import type { RouteDeps } from './deps.ts'
 import { handedOver } from './hand-over.ts'
 import { attemptIdOf, idempotencyOf } from './idempotency.ts'
@@ -41,7 +40,7 @@ const STARTED = {
 
 export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { sql, temporal, policy, codes, http, background, metrics } = deps
+  const { temporal, policy, codes, http, background, metrics, inPostgres } = deps
 
   app.post(
     PATH,
@@ -117,7 +116,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       const challengeId = idOf(request.params.challengeId)
       const attemptId = attemptIdOf(caller.name, request.headers['idempotency-key'])
       const startedBy = caller.scopes.includes('challenges:any') ? {} : { startedBy: caller.name }
-      const verified = await inPostgres(
+      const verified = await inPostgres((sql) =>
         verifyCode({ sql, temporal, policy, codes }, { challengeId, code, attemptId, ...startedBy }),
       )
       if (verified === undefined) throw unknownChallenge()
@@ -159,7 +158,8 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       const path = `${PATH}/${older.challengeId}/resend`
       const key = request.headers['idempotency-key']
       const { body } = request
-      const newest = older.continuedBy === null ? older : await inPostgres(readChallenge(sql, older.continuedBy))
+      const { continuedBy } = older
+      const newest = continuedBy === null ? older : await inPostgres((sql) => readChallenge(sql, continuedBy))
       const channel = body.channel ?? newest?.channel ?? undefined
       return startAndAnswer(reply, {
         memberId: older.memberId,
@@ -191,7 +191,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     },
     async (request, reply) => {
       const { challengeId } = await visibleChallenge(request.caller, request.params.challengeId)
-      const cancelled = await inPostgres(cancelChallenge({ sql, temporal, policy }, challengeId))
+      const cancelled = await inPostgres((sql) => cancelChallenge({ sql, temporal, policy }, challengeId))
       if (cancelled === undefined) throw unknownChallenge()
       background.add('tell of a cancel', cancelled.told)
       const { outcome } = cancelled.challenge
@@ -203,7 +203,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
   )
 
   async function startAndAnswer(reply: FastifyReply, request: StartRequest) {
-    const start = await inPostgres(startChallenge({ sql, temporal, policy }, request))
+    const start = await inPostgres((sql) => startChallenge({ sql, temporal, policy }, request))
     if (!('challenge' in start)) throw refused(start)
     if (start.kind === 'admitted') metrics.started.inc()
     const challenge = await handedOver(deps, start.challenge, start.started)
@@ -222,15 +222,14 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
   }
 
   async function visibleChallenge(caller: ApiCaller, id: string): Promise<Challenge> {
-    const challenge = await inPostgres(readChallenge(sql, idOf(id)))
+    const challengeId = idOf(id)
+    const challenge = await inPostgres((sql) => readChallenge(sql, challengeId))
     if (challenge === undefined || !maySee(caller, challenge.caller)) throw unknownChallenge()
     return challenge
   }
 }
 
 const REFUSALS = ['undeliverable', 'idempotency_key_reused', 'locked', 'too_many_challenges'] as const
-
-const inPostgres = <T>(work: Promise<T>): Promise<T> => within(POSTGRES_DEADLINE_MS, work)
 
 const unknownChallenge = () => problem('unknown_challenge', 'There is no such challenge, or you did not start it.')
 

@@ -3,10 +3,13 @@
  * they stay below that.
  */
 import { defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client'
+import type { Sql } from '../postgres/connect.ts'
 import type { TemporalAddress } from '../temporal/connect.ts'
 
-/** For all statements of one request. */
-export const POSTGRES_DEADLINE_MS = 2_500
+/** For the statements of one step of a request. */
+const POSTGRES_DEADLINE_MS = 2_500
+/** Steps that wait for Postgres at once, those included that were given up; beyond, none is begun. */
+const MOST_STEPS = 1_000
 /** For one try of one call. */
 const TEMPORAL_TRY = '1.5s'
 /** A refused connection is tried again within a second in all. */
@@ -29,6 +32,37 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
     return await Promise.race([work, late.promise])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Does a step of a request in Postgres, with the `sql` that it is given. */
+export type InPostgres = <T>(step: (sql: Sql) => Promise<T>) => Promise<T>
+
+/**
+ * Bounds steps in Postgres, in time and in number. One that was given up begins no further statement, so that a request
+ * that got 503 does not spend an attempt minutes later, when Postgres is back.
+ *
+ * @returns throws {@link UnavailableError} where the step cannot be done in time
+ */
+export function boundPostgres(sql: Sql): InPostgres {
+  let steps = 0
+  return async (step) => {
+    if (steps >= MOST_STEPS) throw new UnavailableError('too many wait for Postgres')
+    let givenUp = false
+    const gated = new Proxy(sql, {
+      apply(target, self, args) {
+        if (givenUp) throw new UnavailableError('given up')
+        return Reflect.apply(target, self, args) as unknown
+      },
+    })
+    steps++
+    const work = step(gated).finally(() => steps--)
+    try {
+      return await within(POSTGRES_DEADLINE_MS, work)
+    } catch (error) {
+      givenUp = true
+      throw error
+    }
   }
 }
 

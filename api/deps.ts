@@ -4,6 +4,7 @@ import type { SentWaiter } from '../client/sent-waiter.ts'
 import type { Config, Policy } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
 import type { Background } from './background.ts'
+import type { InPostgres } from './deadline.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the API works with. It closes none of it. */
@@ -24,6 +25,7 @@ export interface ApiDeps {
 export interface RouteDeps extends ApiDeps {
   readonly background: Background
   readonly metrics: Metrics
+  readonly inPostgres: InPostgres
   /** The server stops: nobody waits any longer than they must. */
   readonly closing: AbortSignal
 }

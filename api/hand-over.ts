@@ -3,7 +3,7 @@
  */
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
 import type { RouteDeps } from './deps.ts'
-import { POSTGRES_DEADLINE_MS, UnavailableError, within } from './deadline.ts'
+import { UnavailableError, within } from './deadline.ts'
 
 /** Postgres may be looked at once more when the time is over. */
 const GRACE_MS = 250
@@ -14,7 +14,7 @@ const GRACE_MS = 250
  * @throws {UnavailableError} when the workflow could not be started: Temporal cannot be reached
  */
 export async function handedOver(deps: RouteDeps, challenge: Challenge, started: Promise<void>): Promise<Challenge> {
-  const { sql, background } = deps
+  const { inPostgres, background } = deps
   background.add('start', started)
   const waiting = waitUntilSent(deps, challenge)
   const startFailed = started.then(
@@ -26,7 +26,7 @@ export async function handedOver(deps: RouteDeps, challenge: Challenge, started:
   const standing = await Promise.race([waiting, startFailed])
   if (standing.outcome === null) return standing
   // The notification tells of the outcome, and no more.
-  const closed = within(POSTGRES_DEADLINE_MS, readChallenge(sql, challenge.challengeId))
+  const closed = inPostgres((sql) => readChallenge(sql, challenge.challengeId))
   return (await closed.catch(() => undefined)) ?? standing
 }
 

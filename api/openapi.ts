@@ -17,16 +17,26 @@ export function serveOpenApi(app: FastifyInstance): void {
       security: [{ apiKey: [] }],
     },
     transform: jsonSchemaTransform,
-    transformObject: withoutInputs,
+    transformObject: mended,
   })
   app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 
-/** Every named schema is of an answer; what the transform adds for requests, nothing refers to. */
-const withoutInputs: typeof jsonSchemaTransformObject = (document) => {
+/**
+ * Every named schema is of an answer: what the transform adds for requests, nothing refers to. A body of which no field
+ * is required may be left out.
+ */
+const mended: typeof jsonSchemaTransformObject = (document) => {
   const transformed = jsonSchemaTransformObject(document)
-  const schemas: object = 'components' in transformed ? (transformed.components?.schemas ?? {}) : {}
+  if (!('components' in transformed)) return transformed
+  const schemas = transformed.components?.schemas ?? {}
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) Reflect.deleteProperty(schemas, name)
+  for (const item of Object.values(transformed.paths ?? {})) {
+    const body = item?.post?.requestBody
+    if (!body || !('content' in body)) continue
+    const schema = body.content['application/json']?.schema
+    if (schema && 'type' in schema && schema.required === undefined) body.required = false
+  }
   return transformed
 }

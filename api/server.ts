@@ -10,6 +10,7 @@ import { answerProblems, answerUnreadable, sendProblem } from './answer-problems
 import { createBackground } from './background.ts'
 import { createAuthenticator, requireScope, type Scope } from './callers.ts'
 import { challengeRoutes } from './challenge-routes.ts'
+import { boundPostgres } from './deadline.ts'
 import { deliverabilityRoutes } from './deliverability-routes.ts'
 import type { ApiDeps, RouteDeps } from './deps.ts'
 import { acceptOnlyJson, requireJson } from './json-body.ts'
@@ -64,6 +65,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const closing = new AbortController()
   const background = createBackground(log)
   const metrics = createMetrics()
+  const inPostgres = boundPostgres(deps.sql)
   app.addHook('preClose', async () => closing.abort())
   app.addHook('onClose', () => background.settled())
 
@@ -74,7 +76,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const refuseOtherMethods = watchMethods(app)
   serveOpenApi(app)
   app.register(async (scope) => {
-    addRoutes(scope, { ...deps, background, metrics, closing: closing.signal })
+    addRoutes(scope, { ...deps, background, metrics, inPostgres, closing: closing.signal })
     refuseOtherMethods(scope)
   })
   return app

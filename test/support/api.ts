@@ -15,7 +15,14 @@ import { startSystem, type System } from './system.ts'
 export const CALLERS = {
   web: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'deliverability:check'],
   other: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel'],
-  support: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'challenges:any'],
+  support: [
+    'challenges:start',
+    'challenges:read',
+    'challenges:verify',
+    'challenges:cancel',
+    'challenges:any',
+    'deliverability:check',
+  ],
   nobody: ['nothing:at-all'],
 } as const
 export type CallerName = keyof typeof CALLERS
