@@ -151,6 +151,7 @@ describe('a start on one machine', () => {
     const killed = endpoints.pids['outbox-relay']!
     process.kill(killed, 'SIGKILL')
     await until(async () => (await readEndpoints(folder)).pids['outbox-relay'] !== killed, 20_000)
+    expect(await isAlive((await readEndpoints(folder)).pids['outbox-relay']!)).toBe(true)
   })
 
   test('leaves no process and no port behind when npm and the start are killed, and starts again with its data', async () => {

@@ -40,7 +40,8 @@ export async function startKafka(options: PartOptions): Promise<Part & { readonl
   const program = await startProgram({
     name: 'Kafka',
     command: java,
-    args: ['-Xmx512m', '-cp', classPath, 'kafka.Kafka', properties],
+    // The first compiler alone and the plain collector: a start costs half the CPU, and one machine's load is small.
+    args: ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.Kafka', properties],
     env,
     logFile,
     pidFile: join(folder, 'pid'),
