@@ -18,6 +18,7 @@ import { connectTemporal } from '../temporal/connect.ts'
 import { startApi, type Api } from './support/api.ts'
 import { startFlakyProxy, type FlakyProxy } from './support/flaky-proxy.ts'
 import { temporalAddress } from './support/stack.ts'
+import { wrongCode } from './support/system.ts'
 
 let api: Api
 beforeAll(async () => {
@@ -375,7 +376,7 @@ describe('when a part behind it is broken', () => {
   it.each(['refuses', 'hangs'] as const)(
     'Postgres %s: every call gets 503 within 5 s, and works again after it',
     async (how) => {
-      const { challengeId, code } = await api.challenge()
+      const { challengeId } = await api.challenge()
       const memberId = await api.system.addMember()
       expect((await ask('GET', `/v1/challenges/${challengeId}`)).statusCode).toBe(200)
       await (how === 'hangs' ? postgres.hang() : postgres.refuse())
@@ -396,9 +397,27 @@ describe('when a part behind it is broken', () => {
           (await ask('POST', `/v1/challenges/${other.challengeId}/verify`, { code: other.code })).statusCode === 200
         )
       }, 30_000)
-      expect(code).toMatch(/^\d{6}$/)
+      const standing = await ask('GET', `/v1/challenges/${challengeId}`)
+      expect(JSON.parse(standing.body)).toMatchObject({
+        status: expect.stringMatching(/^(?:open|superseded|cancelled)$/),
+      })
+      expect((await ask('POST', '/v1/challenges', { memberId, purpose: 'view_membership' })).statusCode).toBe(201)
     },
   )
+
+  it('an attempt that got 503 from a hanging Postgres is not spent when it goes on', async () => {
+    const { challengeId, code } = await api.challenge()
+    postgres.hang()
+    const guesses = Array.from({ length: 20 }, () =>
+      ask('POST', `/v1/challenges/${challengeId}/verify`, { code: wrongCode(code) }),
+    )
+    for (const answer of await Promise.all(guesses)) expectUnavailable(answer)
+    await postgres.pass()
+    await api.system.until(async () => (await ask('GET', `/v1/challenges/${challengeId}`)).statusCode === 200, 30_000)
+    // What was queued has been answered once a later statement of every connection is.
+    await Promise.all(Array.from({ length: 20 }, () => sql`select pg_sleep(0.05)`))
+    expect(await attemptsOf(challengeId)).toBe(0)
+  })
 
   it.each(['refuses', 'hangs'] as const)(
     'Temporal %s: a start gets 503 within 5 s, a verdict does not wait for it',
