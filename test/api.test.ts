@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hashIp } from '../api/ip-hash.ts'
 import { UnknownKeyError } from '../codes/code.ts'
 import { readChallenge } from '../postgres/challenges.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
@@ -232,6 +233,42 @@ describe('POST /v1/challenges', () => {
     expectProblem(answer, 400, 'invalid_request')
     expect(answer.body).not.toMatch(/1234|take_over|fax|drop|eth0|admin/)
     expect(await api.system.codes(memberId)).toEqual([])
+  })
+})
+
+describe('an end user’s address (C9)', () => {
+  const key = new Uint8Array(32)
+  it.each([
+    ['2001:db8:1:2::1', '2001:DB8:1:2:ffff:ffff:ffff:ffff'],
+    ['2001:db8::', '2001:db8:0:0:1:2:3:4'],
+    ['192.0.2.1', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '::FFFF:c000:0201'],
+    ['::', '::1'],
+  ])('%s and %s count as one', (a, b) => {
+    expect(hashIp(key, a)).toBe(hashIp(key, b))
+  })
+  it.each([
+    ['192.0.2.1', '192.0.2.2'],
+    ['2001:db8:1:2::1', '2001:db8:1:3::1'],
+    ['::', '1::'],
+  ])('%s and %s count as two', (a, b) => {
+    expect(hashIp(key, a)).not.toBe(hashIp(key, b))
+  })
+
+  it('is limited over all members, and kept as a hash alone', async () => {
+    const app = api.server({}, { OTP_IP_LIMIT_PER_10_MINUTES: '1' })
+    const ask = async (endUserIp: string) => {
+      const memberId = await api.system.addMember()
+      const headers = { authorization: `Bearer ${api.keys.web}` }
+      const payload = { memberId, purpose: 'view_membership', endUserIp }
+      return app.inject({ method: 'POST', url: '/v1/challenges', headers, payload })
+    }
+    expect((await ask('198.51.100.7')).statusCode).toBe(201)
+    expectProblem(await ask('::ffff:198.51.100.7'), 429, 'too_many_challenges')
+    expect((await ask('198.51.100.8')).statusCode).toBe(201)
+    const [row] = await api.system.sql<[{ kept: number }]>`
+      select count(*) as kept from challenges c where row_to_json(c)::text like '%198.51.100%'`
+    expect(row.kept).toBe(0)
   })
 })
 
