@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ApplicationFailure, Context } from '@temporalio/activity'
-import { deriveCode } from '../codes/code.ts'
+import { deriveCode, deriveSeal, type CodeMaterial } from '../codes/code.ts'
 import { answerOf, judgeCode, type Judge } from '../codes/judge-code.ts'
 import type { Config } from '../config.ts'
 import {
@@ -38,6 +38,8 @@ export interface ChallengeActivityDependencies extends Judge {
 /** A code was handed to a provider; `destination` is masked. */
 export interface Sent {
   readonly remainingMs: number
+  /** With which our API proves an outcome to the workflow. */
+  readonly seal: string
   readonly status: {
     readonly channel: Channel
     readonly destination: string
@@ -76,12 +78,14 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       }
 
       const { channel } = stamp.challenge
-      if (stamp.alreadySent) return sent(stamp.challenge, stamp.remainingMs)
+      const material = materialOf(stamp)
+      const seal = deriveSeal(codes.masterKeys, material)
+      if (stamp.alreadySent) return sent(stamp.challenge, stamp.remainingMs, seal)
       const provider = providers[channel!]
       try {
-        const messageId = await provider.send(messageFor(stamp), Context.current().cancellationSignal)
+        const messageId = await provider.send(messageFor(stamp, material), Context.current().cancellationSignal)
         const { challenge, remainingMs } = await recordSent(sql, input.challengeId, provider.id, messageId)
-        return sent(challenge, remainingMs)
+        return sent(challenge, remainingMs, seal)
       } catch (error) {
         if (!(error instanceof SendError)) throw error
         if (error.kind === 'permanent') return giveUp(input.challengeId, 'rejected_by_provider')
@@ -185,10 +189,14 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     return { closed: refusal }
   }
 
-  function messageFor(stamp: SendStamp & { kind: 'send' }): Message {
-    const { challengeId, memberId, channel, destination, purpose } = stamp.challenge
-    const nonce = Buffer.from(stamp.nonce, 'hex')
-    const code = deriveCode(codes.masterKeys, { memberId, challengeId, keyId: stamp.keyId, nonce }, codes.digits)
+  function materialOf({ challenge, keyId, nonce }: SendStamp & { kind: 'send' }): CodeMaterial {
+    const { memberId, challengeId } = challenge
+    return { memberId, challengeId, keyId, nonce: Buffer.from(nonce, 'hex') }
+  }
+
+  function messageFor(stamp: SendStamp & { kind: 'send' }, material: CodeMaterial): Message {
+    const { challengeId, channel, destination, purpose } = stamp.challenge
+    const code = deriveCode(codes.masterKeys, material, codes.digits)
     return {
       reference: challengeId,
       to: destination!,
@@ -204,8 +212,9 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     }
   }
 
-  function sent({ channel, destination, expiresAt, attempts }: Challenge, remainingMs: number): Sent {
+  function sent({ channel, destination, expiresAt, attempts }: Challenge, remainingMs: number, seal: string): Sent {
     return {
+      seal,
       remainingMs: Math.max(remainingMs, 1),
       status: {
         channel: channel!,

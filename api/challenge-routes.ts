@@ -206,7 +206,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     const start = await inPostgres((sql) => startChallenge({ sql, temporal, policy }, request))
     if (!('challenge' in start)) throw refused(start)
     if (start.kind === 'admitted') metrics.started.inc()
-    const challenge = await handedOver(deps, start.challenge, start.started)
+    const challenge = await handedOver(deps, start)
     if (challenge.outcome === 'undeliverable') {
       const { reason, advice } = challenge
       throw refused({ kind: 'undeliverable', reason: reason ?? 'not_sent', advice: advice ?? 'contact_center' })

@@ -9,16 +9,14 @@ type Notice = Pick<Challenge, 'challengeId' | 'sentAt' | 'expiresAt' | 'outcome'
 
 export interface SentWaiter {
   /**
-   * Waits until a provider has taken the code, or the challenge is closed.
+   * Waits until a provider has taken the code, or the challenge is closed. Begin before its workflow starts: then no
+   * notification is missed. Where that cannot be (another process may have started it), look every `lookEveryMs` too.
    *
    * @returns the challenge as it stands then, or after `timeoutMs`
    */
-  wait(challenge: Challenge, timeoutMs: number): Promise<Challenge>
+  wait(challenge: Challenge, options: { timeoutMs: number; lookEveryMs?: number }): Promise<Challenge>
   close(): Promise<void>
 }
-
-/** A notification may be missed: while we began to wait, or with a lost connection. */
-const LOOK_AGAIN_MS = 1_000
 
 const isDecided = ({ sentAt, outcome }: Pick<Challenge, 'sentAt' | 'outcome'>) => sentAt !== null || outcome !== null
 
@@ -49,14 +47,14 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
       wakes.add(wake)
     })
 
-  const wait = async (challenge: Challenge, timeoutMs: number): Promise<Challenge> => {
-    if (isDecided(challenge)) return challenge
+  const wait: SentWaiter['wait'] = async (challenge, { timeoutMs, lookEveryMs = timeoutMs }) => {
     const deadline = Date.now() + timeoutMs
-    const notice = await nextNotice(challenge.challengeId, Math.min(timeoutMs, LOOK_AGAIN_MS))
-    if (notice) return { ...challenge, ...notice }
-    const standing = (await readChallenge(sql, challenge.challengeId)) ?? challenge
-    const restMs = deadline - Date.now()
-    return isDecided(standing) || restMs <= 0 ? standing : wait(standing, restMs)
+    let standing = challenge
+    while (!isDecided(standing) && Date.now() < deadline) {
+      const notice = await nextNotice(challenge.challengeId, Math.min(lookEveryMs, deadline - Date.now()))
+      standing = notice ? { ...standing, ...notice } : ((await readChallenge(sql, challenge.challengeId)) ?? standing)
+    }
+    return standing
   }
   return { wait, close: unlisten }
 }

@@ -2,10 +2,10 @@
  * Verifying and cancelling: Postgres decides at once, then the workflow is told.
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
-import { answerOf, judgeCode, type Judge, type Submission } from '../codes/judge-code.ts'
+import { answerOf, judgeCode, type Judge, type SealedJudgement, type Submission } from '../codes/judge-code.ts'
 import type { Policy } from '../config.ts'
 import type { VerifyCodeResult } from '../domain/challenge.ts'
-import { closeChallenge, type Challenge } from '../postgres/challenges.ts'
+import { closeChallenge, markTold, resultOf, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
@@ -28,13 +28,22 @@ export async function verifyCode(
 ): Promise<Verified | undefined> {
   const judgement = await judgeCode(judge, { ...submission, fromWorkflow: false })
   if (judgement === undefined) return undefined
-  const { challenge, closedNow, result, attemptsLeft } = judgement
-  const isNews = closedNow || result === 'wrong_code'
-  const hint = { closed: closedNow, attemptsLeft }
-  return {
-    answer: answerOf(judgement),
-    told: isNews ? tell(temporal, challenge, (handle) => handle.signal(attemptJudgedSignal, hint)) : Promise.resolve(),
-  }
+  const isNews = judgement.closedNow || judgement.result === 'wrong_code'
+  return { answer: answerOf(judgement), told: isNews ? tellVerdict(judge.sql, temporal, judgement) : Promise.resolve() }
+}
+
+async function tellVerdict(sql: Sql, temporal: Client, judgement: SealedJudgement): Promise<void> {
+  const { challenge, closedNow, attemptsLeft, seal } = judgement
+  await tell(temporal, challenge, (handle) =>
+    handle.signal(attemptJudgedSignal, {
+      attemptsLeft,
+      closed: closedNow,
+      ...(closedNow && { result: resultOf(challenge) }),
+      ...(seal !== undefined && { seal }),
+    }),
+  )
+  // What the engine has accepted reaches the execution.
+  if (closedNow) await markTold(sql, [challenge.challengeId])
 }
 
 /**

@@ -26,15 +26,26 @@ export class UnknownKeyError extends Error {
  * @throws {UnknownKeyError}
  */
 export function deriveCode(ring: KeyRing, material: CodeMaterial, digits: number): string {
-  const key = ring.keys.get(material.keyId)
-  if (key === undefined) throw new UnknownKeyError(`master key ${material.keyId} is not in OTP_MASTER_KEYS`)
-  const mac = createHmac('sha256', key)
-    .update(`${material.memberId}\0${material.challengeId}\0`)
-    .update(material.nonce)
-    .digest()
+  const mac = macOf(ring, material, '')
   const offset = mac[mac.length - 1]! & 0x0f
   const truncated = mac.readUInt32BE(offset) & 0x7fff_ffff
   return String(truncated % 10 ** digits).padStart(digits, '0')
+}
+
+/**
+ * What proves to a challenge's workflow that an outcome it is told of was read by one of ours: it knew the seal from the
+ * start, and nobody without a master key does. 256 bits, in base64url.
+ *
+ * @throws {UnknownKeyError}
+ */
+export function deriveSeal(ring: KeyRing, material: CodeMaterial): string {
+  return macOf(ring, material, 'seal\0').toString('base64url')
+}
+
+function macOf(ring: KeyRing, { keyId, memberId, challengeId, nonce }: CodeMaterial, use: '' | 'seal\0'): Buffer {
+  const key = ring.keys.get(keyId)
+  if (key === undefined) throw new UnknownKeyError(`master key ${keyId} is not in OTP_MASTER_KEYS`)
+  return createHmac('sha256', key).update(`${use}${memberId}\0${challengeId}\0`).update(nonce).digest()
 }
 
 /** Compares in constant time; both are codes of the configured length. */

@@ -5,7 +5,7 @@ import type { Config, Policy } from '../config.ts'
 import { canTryAgain, type VerifyCodeResult } from '../domain/challenge.ts'
 import { judge, judgingMaterial, type Judgement, type StoredMaterial } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { deriveCode, isSameCode } from './code.ts'
+import { deriveCode, deriveSeal, isSameCode, type CodeMaterial } from './code.ts'
 
 export interface Judge {
   readonly sql: Sql
@@ -24,30 +24,38 @@ export interface Submission {
   readonly startedBy?: string
 }
 
+/** A judgement, and where it closed the challenge what proves that to the workflow. */
+export type SealedJudgement = Judgement & { readonly seal?: string }
+
 /**
  * @returns what stands now, or `undefined` for an unknown challenge
  * @throws {UnknownKeyError} where the master key is missing: nothing was judged and no attempt is spent
  */
-export async function judgeCode({ sql, policy, codes }: Judge, submission: Submission): Promise<Judgement | undefined> {
+export async function judgeCode(
+  { sql, policy, codes }: Judge,
+  submission: Submission,
+): Promise<SealedJudgement | undefined> {
   const { challengeId, code, attemptId, fromWorkflow, startedBy } = submission
   const material = await judgingMaterial(sql, challengeId, policy)
   if (material === undefined || (startedBy !== undefined && startedBy !== material.caller)) return undefined
 
-  const isCodeOf = ({ challengeId: id, keyId, nonce }: StoredMaterial) =>
-    isSameCode(
-      code,
-      deriveCode(
-        codes.masterKeys,
-        { memberId: material.memberId, challengeId: id, keyId, nonce: Buffer.from(nonce, 'hex') },
-        codes.digits,
-      ),
-    )
+  const { masterKeys, digits } = codes
+  const complete = ({ challengeId: id, keyId, nonce }: StoredMaterial): CodeMaterial => ({
+    memberId: material.memberId,
+    challengeId: id,
+    keyId,
+    nonce: Buffer.from(nonce, 'hex'),
+  })
+  const isCodeOf = (stored: StoredMaterial) => isSameCode(code, deriveCode(masterKeys, complete(stored), digits))
   const matches = () => {
     if (!material.isOpen || material.submissions >= policy.maxSubmissions) return 'none'
     if (material.own !== null && isCodeOf(material.own)) return 'code'
     return material.older.some(isCodeOf) ? 'older' : 'none'
   }
-  return judge(sql, { challengeId, attemptId, matches: matches(), fromWorkflow }, policy)
+  const judgement = await judge(sql, { challengeId, attemptId, matches: matches(), fromWorkflow }, policy)
+  return judgement?.closedNow && material.own !== null
+    ? { ...judgement, seal: deriveSeal(masterKeys, complete(material.own)) }
+    : judgement
 }
 
 /** What the one who submitted is told. */

@@ -92,6 +92,14 @@ export function isChallengeInput(value: unknown): value is ChallengeInput {
   return isChallengeId(challengeId) && isMemberId(memberId) && typeof purpose === 'string' && PURPOSE.test(purpose)
 }
 
+/** Whether a value that came over the wire has the shape of `attemptJudged`; its seal tells who sent it. */
+export function isAttemptJudged(
+  value: unknown,
+): value is { attemptsLeft: number; closed: boolean; result?: ChallengeResult; seal?: string } {
+  const { attemptsLeft, closed } = fieldsOf(value)
+  return typeof attemptsLeft === 'number' && typeof closed === 'boolean'
+}
+
 /** Whether a value that came over the wire has the shape of `verifyCode`. Whether it can be a code is not said here. */
 export function isVerifyCodeInput(value: unknown): value is VerifyCodeInput {
   const { challengeId, code } = fieldsOf(value)

@@ -8,7 +8,7 @@
  * Decoding never throws (C15): what is not encrypted passes as it is (a message typed into the Web UI), and so does
  * what cannot be decrypted; the converter behind it then makes of it what it makes of everything unknown.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import type { Payload, PayloadCodec } from '@temporalio/common'
 import proto from '@temporalio/proto'
 import type { KeyRing } from '../config.ts'
@@ -31,7 +31,8 @@ export function createPayloadCodec(ring: KeyRing, onUndecodable: () => void = ()
     'encryption-cipher': ascii(CIPHER),
     'encryption-key-id': ascii(ring.current),
   }
-  const key = ring.keys.get(ring.current)!
+  const keys = new Map(Array.from(ring.keys, ([id, key]) => [id, createSecretKey(key)]))
+  const key = keys.get(ring.current)!
 
   const encode = (payload: Payload): Payload => {
     const iv = randomBytes(IV_BYTES)
@@ -46,7 +47,7 @@ export function createPayloadCodec(ring: KeyRing, onUndecodable: () => void = ()
       const data = Buffer.from(payload.data!)
       const decipher = createDecipheriv(
         'aes-256-gcm',
-        ring.keys.get(asText(payload.metadata?.['encryption-key-id']) ?? '')!,
+        keys.get(asText(payload.metadata?.['encryption-key-id']) ?? '')!,
         data.subarray(0, IV_BYTES),
         { authTagLength: TAG_BYTES },
       )

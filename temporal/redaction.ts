@@ -7,6 +7,8 @@ const REDACTED = '[redacted]'
 /** 4 to 8 digits, of any width, with blanks and dashes between them as a person types them. */
 const BARE_CODE = /^[\s\p{Pd}\u2212\u30FC]*(?:\p{Nd}[\s\p{Pd}\u2212\u30FC]*){4,8}$/u
 const MAX_BARE_LENGTH = 64
+/** A seal proves an outcome to a workflow: whoever could read it could type one. */
+const SECRET_FIELDS = new Set(['code', 'seal'])
 
 /**
  * Replaces codes in a decoded JSON payload: whatever stands as `code`, however deep and in whatever message, and a text
@@ -26,14 +28,14 @@ function redact(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(redact)
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, field]) => [name, isCodeField(name, field) ? REDACTED : redact(field)]),
+      Object.entries(value).map(([name, field]) => [name, isSecretField(name, field) ? REDACTED : redact(field)]),
     )
   }
   return isBareCode(value) ? REDACTED : value
 }
 
-const isCodeField = (name: string, field: unknown) =>
-  name.toLowerCase() === 'code' && (typeof field === 'string' || typeof field === 'number')
+const isSecretField = (name: string, field: unknown) =>
+  SECRET_FIELDS.has(name.toLowerCase()) && (typeof field === 'string' || typeof field === 'number')
 
 /** A number may be a count; only a text is taken for a code. */
 const isBareCode = (value: unknown) =>

@@ -81,9 +81,12 @@ it('a code in plain JSON, as the CLI sends it, verifies', async () => {
   expect(await handle.result()).toMatchObject({ outcome: 'verified' })
 })
 
-it('a hint typed by hand that the challenge was closed decides nothing', async () => {
+it('an outcome typed by hand, with or without a seal of somebody’s own, decides nothing', async () => {
   const { challengeId, handle, code } = await open()
+  const result = { challengeId, outcome: 'verified' } as const
   await handle.signal(attemptJudgedSignal, { closed: true, attemptsLeft: 0 })
+  await handle.signal(attemptJudgedSignal, { closed: true, attemptsLeft: 0, result })
+  await handle.signal(attemptJudgedSignal, { closed: true, attemptsLeft: 0, result, seal: 'A'.repeat(43) })
   await handle.signal(verifyCodeSignal, { challengeId, code: wrongCode(code) })
   await system.until(async () => (await handle.query(challengeStatusQuery)).attemptsLeft === 4)
   expect((await handle.describe()).status.name).toBe('RUNNING')

@@ -3,7 +3,13 @@
  * more than a plain Temporal client.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { Channel, ChallengeStatus, VerifyCodeInput, VerifyCodeResult } from '../domain/challenge.ts'
+import type {
+  Channel,
+  ChallengeResult,
+  ChallengeStatus,
+  VerifyCodeInput,
+  VerifyCodeResult,
+} from '../domain/challenge.ts'
 
 /** Submits a code; fire and forget. */
 export const verifyCodeSignal = defineSignal<[VerifyCodeInput]>('verifyCode')
@@ -24,11 +30,14 @@ export interface ChallengeStatusResult {
 export const challengeStatusQuery = defineQuery<ChallengeStatusResult>('challengeStatus')
 
 /**
- * From our own API: an attempt was judged elsewhere. It is a hint and nothing more: whether an outcome stands, the
- * workflow reads from Postgres, so a signal typed by hand decides nothing.
+ * From our own API: an attempt was judged elsewhere. With the right seal the result is taken as it stands; without, it
+ * is a hint that there is something to read, so a signal typed by hand decides nothing.
  */
 export interface AttemptJudged {
-  readonly closed: boolean
   readonly attemptsLeft: number
+  /** An outcome stands. */
+  readonly closed: boolean
+  readonly result?: ChallengeResult
+  readonly seal?: string
 }
 export const attemptJudgedSignal = defineSignal<[AttemptJudged]>('attemptJudged')

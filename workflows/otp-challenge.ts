@@ -21,6 +21,7 @@ import {
 } from '@temporalio/workflow'
 import type { ChallengeActivities } from '../activities/challenge.ts'
 import {
+  isAttemptJudged,
   isChallengeInput,
   isVerifyCodeInput,
   type ChallengeInput,
@@ -70,6 +71,8 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   let status: ChallengeStatusResult = { challengeId, purpose, status: 'sending' }
   let result: ChallengeResult | undefined
   let hinted = false
+  /** What our own API knows too, and nobody else; from the first answer of `sendCode`. */
+  let seal: string | undefined
   /** `remainingMs` once a provider took the code: for so long it still lives. */
   const delivery: { remainingMs?: number; failed?: true } = {}
 
@@ -108,10 +111,10 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     },
   })
   setHandler(attemptJudgedSignal, (hint: unknown) => {
-    const { closed, attemptsLeft } = (hint ?? {}) as Record<string, unknown>
-    if (typeof closed !== 'boolean' || typeof attemptsLeft !== 'number') return ignore('attemptJudged')
-    hinted ||= closed
-    status = { ...status, attemptsLeft }
+    if (!isAttemptJudged(hint)) return ignore('attemptJudged')
+    status = { ...status, attemptsLeft: hint.attemptsLeft }
+    if (hint.closed && hint.result && seal !== undefined && hint.seal === seal) settle(hint.result)
+    else hinted ||= hint.closed
   })
   setHandler(challengeStatusQuery, () => status)
 
@@ -121,6 +124,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     try {
       const sent = await sending.run(() => sendCode(input))
       if ('closed' in sent) return settle(sent.closed)
+      ;({ seal } = sent)
       status = { ...sent.status, ...status, status: result?.outcome ?? 'open' }
       delivery.remainingMs = sent.remainingMs
     } catch {
@@ -146,7 +150,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
         else delivery.remainingMs = remainingMs!
       }
     }
-    sending.cancel()
+    if (delivery.remainingMs === undefined) sending.cancel()
     await condition(allHandlersFinished)
     if (result.outcome === 'superseded' || result.outcome === 'cancelled') await condition(() => false, GIVE_WAY)
   } catch (error) {

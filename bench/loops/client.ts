@@ -29,7 +29,10 @@ export function createClientLoop(dependencies: ClientLoopDependencies): Loop {
       const start = await startChallenge(dependencies, { memberId, purpose: 'view_membership', caller: 'bench' })
       if (!('challenge' in start)) throw new Error(`not admitted: ${start.kind}`)
       const { challengeId } = start.challenge
-      const [challenge] = await Promise.all([sentWaiter.wait(start.challenge, GIVE_UP_MS), start.started])
+      const [challenge] = await Promise.all([
+        sentWaiter.wait(start.challenge, { timeoutMs: GIVE_UP_MS }),
+        start.started,
+      ])
       if (challenge.sentAt === null) throw new Error(`not sent: ${challenge.outcome ?? 'too slow'}`)
       const handedOver = performance.now()
       const code = await outbox.code(destination)
