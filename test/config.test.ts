@@ -1,0 +1,110 @@
+/**
+ * Q3: bad configuration is refused at the start, all mistakes at once, each with the name of the variable and what it
+ * wants; production refuses development keys.
+ */
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../config.ts'
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const HASH = 'ab'.repeat(32)
+const GOOD = {
+  OTP_API_KEYS: `booking:${HASH}:challenges:start+challenges:read`,
+  OTP_IP_HASH_KEY: KEY,
+  DATABASE_URL: 'postgres://u:p@localhost:5432/otp',
+  OTP_CODEC_KEYS: `2026a:${KEY}`,
+  OTP_MASTER_KEYS: `2026b:${KEY},2026a:${KEY}`,
+  KAFKA_BROKERS: 'a:9092,b:9092',
+}
+const SECTIONS = ['http', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
+const mistakesOf = (env: Record<string, string>) => {
+  try {
+    loadConfig(SECTIONS, { ...GOOD, ...env })
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as Error).message
+  }
+  throw new Error('it was accepted')
+}
+
+describe('good configuration', () => {
+  it('has the defaults of the rules', () => {
+    const { policy, codes, kafka } = loadConfig(SECTIONS, GOOD)
+    expect(policy).toMatchObject({ ttlSeconds: 600, minLifeSeconds: 120, maxAttempts: 5, cooldownSeconds: 30 })
+    expect(policy.smsCountries).toEqual(['JP'])
+    expect(codes.masterKeys.current).toBe('2026b')
+    expect([...codes.masterKeys.keys.keys()]).toEqual(['2026b', '2026a'])
+    expect(kafka.brokers).toEqual(['a:9092', 'b:9092'])
+  })
+
+  it('treats an empty variable as one that is not set', () => {
+    expect(loadConfig(SECTIONS, { ...GOOD, PORT: '' }).http.port).toBe(8080)
+  })
+
+  it('cannot be changed afterwards', () => {
+    const config = loadConfig(SECTIONS, GOOD)
+    expect(() => Object.assign(config.policy, { maxAttempts: 99 })).toThrow(TypeError)
+  })
+
+  it('gives a process nothing of a section that it did not ask for', () => {
+    expect(Object.keys(loadConfig(['postgres'], GOOD))).toEqual(['postgres'])
+  })
+})
+
+describe('bad configuration', () => {
+  it.each([
+    ['PORT', '80a'],
+    ['PORT', '70000'],
+    ['PORT', '1.5'],
+    ['DATABASE_URL', 'mysql://localhost/otp'],
+    ['DATABASE_URL', 'localhost'],
+    ['OTP_MASTER_KEYS', KEY],
+    ['OTP_MASTER_KEYS', `a:${KEY},a:${KEY}`],
+    ['OTP_MASTER_KEYS', 'a:c2hvcnQ='],
+    ['OTP_MASTER_KEYS', `a b:${KEY}`],
+    ['OTP_API_KEYS', 'booking:secret:challenges:start'],
+    ['OTP_API_KEYS', `booking:${HASH}`],
+    ['KAFKA_BROKERS', 'kafka'],
+    ['KAFKA_SSL', 'yes'],
+    ['KAFKA_SASL_MECHANISM', 'plain'],
+    ['OTP_CODE_TTL_SECONDS', '601'],
+    ['OTP_CODE_DIGITS', '3'],
+    ['OTP_MAX_ATTEMPTS', '0'],
+    ['OTP_SMS_COUNTRIES', 'JPN'],
+    ['OTP_LOG_LEVEL', 'loud'],
+  ])('names %s and does not repeat what it was', (name, value) => {
+    const message = mistakesOf({ [name]: value })
+    expect(message).toContain(`${name}: `)
+    expect(message).toMatch(/wants|goes with/)
+    if (value.length > 5) expect(message).not.toContain(value)
+  })
+
+  it('is told all at once', () => {
+    const message = mistakesOf({ PORT: 'x', DATABASE_URL: 'y', OTP_MASTER_KEYS: 'z', OTP_MAX_ATTEMPTS: '-1' })
+    for (const name of ['PORT', 'DATABASE_URL', 'OTP_MASTER_KEYS', 'OTP_MAX_ATTEMPTS']) {
+      expect(message).toContain(`${name}: `)
+    }
+  })
+
+  it('is a life that ends before a send may begin', () => {
+    expect(mistakesOf({ OTP_CODE_TTL_SECONDS: '60' })).toContain('OTP_CODE_MIN_LIFE_SECONDS: ')
+  })
+
+  it('is a development key in production, and only there', () => {
+    const dev = { OTP_MASTER_KEYS: `dev-1:${KEY}`, OTP_API_KEYS: `dev-x:${HASH}:challenges:start` }
+    loadConfig(SECTIONS, { ...GOOD, ...dev })
+    const message = mistakesOf({ ...dev, NODE_ENV: 'production' })
+    expect(message).toContain('OTP_MASTER_KEYS: ')
+    expect(message).toContain('OTP_API_KEYS: ')
+  })
+
+  it.each(['api/main.ts', 'workers/challenge-worker.ts', 'workers/member-consumer.ts', 'workers/outbox-relay.ts'])(
+    'ends %s with code 2, having named every variable that it lacks',
+    (entrance) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [entrance], { env: { PATH: process.env['PATH'] } })
+      expect(status).toBe(2)
+      expect(`${stdout}${stderr}`).toContain('DATABASE_URL: wants')
+      expect(`${stdout}${stderr}`).not.toContain('    at ')
+    },
+  )
+})
