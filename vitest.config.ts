@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
+/** Starts and kills whole systems, and holds them to times: it has the machine to itself. */
+const ALONE = 'test/local-stack.test.ts'
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
     maxWorkers: 2,
@@ -11,5 +13,12 @@ export default defineConfig({
     teardownTimeout: 30_000,
     retry: 0,
     dangerouslyIgnoreUnhandledErrors: false,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'rules', include: ['test/**/*.test.ts'], exclude: [ALONE], sequence: { groupOrder: 0 } },
+      },
+      { extends: true, test: { name: 'machine', include: [ALONE], sequence: { groupOrder: 1 } } },
+    ],
   },
 })

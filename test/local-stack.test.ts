@@ -21,6 +21,8 @@ import { useNamespace } from './support/stack.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const STARTED_MS = 90_000
+/** For a test that starts more than once. */
+const RESTARTED_MS = 3 * STARTED_MS
 
 interface Start {
   readonly process: ChildProcess
@@ -154,21 +156,25 @@ describe('a start on one machine', () => {
     expect(await isAlive((await readEndpoints(folder)).pids['outbox-relay']!)).toBe(true)
   })
 
-  test('leaves no process and no port behind when npm and the start are killed, and starts again with its data', async () => {
-    const before = await rows(endpoints)
-    const all = descendantsOf(start.process.pid!)
-    expect(all.length).toBeGreaterThan(8)
-    process.kill(endpoints.pids['start']!, 'SIGKILL')
-    start.process.kill('SIGKILL')
-    await gone(all, endpoints)
+  test(
+    'leaves no process and no port behind when npm and the start are killed, and starts again with its data',
+    async () => {
+      const before = await rows(endpoints)
+      const all = descendantsOf(start.process.pid!)
+      expect(all.length).toBeGreaterThan(8)
+      process.kill(endpoints.pids['start']!, 'SIGKILL')
+      start.process.kill('SIGKILL')
+      await gone(all, endpoints)
 
-    const began = performance.now()
-    await rm(join(folder, 'endpoints.json'))
-    start = npmStart(folder)
-    endpoints = await ready(start, folder)
-    expect(performance.now() - began).toBeLessThan(20_000)
-    expect(await rows(endpoints)).toBe(before)
-  })
+      const began = performance.now()
+      await rm(join(folder, 'endpoints.json'))
+      start = npmStart(folder)
+      endpoints = await ready(start, folder)
+      expect(performance.now() - began).toBeLessThan(20_000)
+      expect(await rows(endpoints)).toBe(before)
+    },
+    RESTARTED_MS,
+  )
 
   test('ends when only the npm that began it is killed', async () => {
     const all = descendantsOf(start.process.pid!)
@@ -177,19 +183,23 @@ describe('a start on one machine', () => {
     expect(existsSync(join(folder, 'endpoints.json'))).toBe(false)
   })
 
-  test('finds and ends what a start left behind whose guard was killed too', async () => {
-    start = npmStart(folder)
-    endpoints = await ready(start, folder)
-    const all = descendantsOf(start.process.pid!)
-    const guard = await guardOf(endpoints)
-    process.kill(endpoints.pids['start']!, 'SIGSTOP')
-    process.kill(guard, 'SIGKILL')
-    process.kill(endpoints.pids['start']!, 'SIGKILL')
-    await rm(join(folder, 'endpoints.json'))
-    start = npmStart(folder)
-    endpoints = await ready(start, folder)
-    expect(await Promise.all(all.map(isAlive))).not.toContain(true)
-  })
+  test(
+    'finds and ends what a start left behind whose guard was killed too',
+    async () => {
+      start = npmStart(folder)
+      endpoints = await ready(start, folder)
+      const all = descendantsOf(start.process.pid!)
+      const guard = await guardOf(endpoints)
+      process.kill(endpoints.pids['start']!, 'SIGSTOP')
+      process.kill(guard, 'SIGKILL')
+      process.kill(endpoints.pids['start']!, 'SIGKILL')
+      await rm(join(folder, 'endpoints.json'))
+      start = npmStart(folder)
+      endpoints = await ready(start, folder)
+      expect(await Promise.all(all.map(isAlive))).not.toContain(true)
+    },
+    RESTARTED_MS,
+  )
 
   test('leaves no process and no port behind at Ctrl-C', async () => {
     const all = descendantsOf(start.process.pid!)
@@ -200,33 +210,41 @@ describe('a start on one machine', () => {
     expect(existsSync(join(folder, 'endpoints.json'))).toBe(false)
   })
 
-  test('is gone with its data after npm run reset', async () => {
-    start = npmStart(folder)
-    endpoints = await ready(start, folder)
-    const all = descendantsOf(start.process.pid!)
-    execFileSync(process.execPath, ['local/reset.ts', '--folder', folder], { cwd: ROOT, stdio: 'pipe' })
-    await gone(all, endpoints)
-    expect(existsSync(folder)).toBe(false)
-  })
+  test(
+    'is gone with its data after npm run reset',
+    async () => {
+      start = npmStart(folder)
+      endpoints = await ready(start, folder)
+      const all = descendantsOf(start.process.pid!)
+      execFileSync(process.execPath, ['local/reset.ts', '--folder', folder], { cwd: ROOT, stdio: 'pipe' })
+      await gone(all, endpoints)
+      expect(existsSync(folder)).toBe(false)
+    },
+    RESTARTED_MS,
+  )
 })
 
 describe('what the environment names', () => {
-  test('is used instead of a part of our own', async () => {
-    const folder = await newFolder()
-    const database = await createDatabase()
-    const start = npmStart(folder, {
-      DATABASE_URL: database.url,
-      TEMPORAL_ADDRESS: inject('temporalAddress'),
-      TEMPORAL_NAMESPACE: await useNamespace(),
-      KAFKA_BROKERS: inject('kafkaBroker'),
-    })
-    const endpoints = await ready(start, folder)
-    expect(endpoints).toMatchObject({ database: database.url, temporal: inject('temporalAddress') })
-    expect(Object.keys(endpoints.pids)).not.toEqual(expect.arrayContaining(['postgres']))
-    start.process.kill('SIGTERM')
-    await start.exited
-    await database.drop()
-  })
+  test(
+    'is used instead of a part of our own',
+    async () => {
+      const folder = await newFolder()
+      const database = await createDatabase()
+      const start = npmStart(folder, {
+        DATABASE_URL: database.url,
+        TEMPORAL_ADDRESS: inject('temporalAddress'),
+        TEMPORAL_NAMESPACE: await useNamespace(),
+        KAFKA_BROKERS: inject('kafkaBroker'),
+      })
+      const endpoints = await ready(start, folder)
+      expect(endpoints).toMatchObject({ database: database.url, temporal: inject('temporalAddress') })
+      expect(Object.keys(endpoints.pids)).not.toEqual(expect.arrayContaining(['postgres']))
+      start.process.kill('SIGTERM')
+      await start.exited
+      await database.drop()
+    },
+    RESTARTED_MS,
+  )
 
   test('is refused before anything starts, all mistakes at once, when it cannot be used', async () => {
     const folder = await newFolder()
@@ -249,29 +267,33 @@ describe('what the environment names', () => {
 })
 
 describe('a machine without Java', () => {
-  test('gets everything but Kafka, and is told so; and a default port that is busy gives way', async () => {
-    const folder = await newFolder()
-    // Where it is somebody's already, it is as busy.
-    const squatter = createServer().on('error', () => {})
-    squatter.listen(5433, '127.0.0.1')
-    const programs = join(folder, 'bin')
-    await mkdir(programs)
-    for (const name of ['ps', 'setpriv', 'temporal']) {
-      const path = execFileSync('sh', ['-c', `command -v ${name} || true`], { encoding: 'utf8' }).trim()
-      if (path) await symlink(path, join(programs, name))
-    }
-    const env = { PATH: programs, JAVA_HOME: '' }
-    const start = begin(process.execPath, ['local/start.ts', '--folder', folder], env)
-    const endpoints = await ready(start, folder)
-    await until(() => start.output().includes('Without: Kafka'), 5_000)
-    expect(start.output()).toContain('openjdk')
-    expect(start.output()).toContain('Port 5433 is busy')
-    squatter.close()
-    expect(endpoints.kafka).toBeUndefined()
-    expect((await fetch(`${endpoints.api}/healthz`)).status).toBe(200)
-    const all = descendantsOf(start.process.pid!)
-    start.process.kill('SIGTERM')
-    await start.exited
-    await until(async () => !(await Promise.all(all.map(isAlive))).includes(true), 10_000)
-  })
+  test(
+    'gets everything but Kafka, and is told so; and a default port that is busy gives way',
+    async () => {
+      const folder = await newFolder()
+      // Where it is somebody's already, it is as busy.
+      const squatter = createServer().on('error', () => {})
+      squatter.listen(5433, '127.0.0.1')
+      const programs = join(folder, 'bin')
+      await mkdir(programs)
+      for (const name of ['ps', 'setpriv', 'temporal']) {
+        const path = execFileSync('sh', ['-c', `command -v ${name} || true`], { encoding: 'utf8' }).trim()
+        if (path) await symlink(path, join(programs, name))
+      }
+      const env = { PATH: programs, JAVA_HOME: '' }
+      const start = begin(process.execPath, ['local/start.ts', '--folder', folder], env)
+      const endpoints = await ready(start, folder)
+      await until(() => start.output().includes('Without: Kafka'), 5_000)
+      expect(start.output()).toContain('openjdk')
+      expect(start.output()).toContain('Port 5433 is busy')
+      squatter.close()
+      expect(endpoints.kafka).toBeUndefined()
+      expect((await fetch(`${endpoints.api}/healthz`)).status).toBe(200)
+      const all = descendantsOf(start.process.pid!)
+      start.process.kill('SIGTERM')
+      await start.exited
+      await until(async () => !(await Promise.all(all.map(isAlive))).includes(true), 10_000)
+    },
+    RESTARTED_MS,
+  )
 })
