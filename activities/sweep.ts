@@ -4,14 +4,17 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 import type { Policy } from '../config.ts'
 import {
+  closeChallenge,
   closeOverdue,
   closeTerminated,
   forgetAfterADay,
   markTold,
   untoldChallenges,
+  voidAdmissions,
   type Challenge,
 } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { openExecution } from '../temporal/open-execution.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
 
@@ -24,6 +27,7 @@ export interface SweepDependencies {
 /** How many challenges each step took. */
 export interface Swept {
   readonly overdue: number
+  readonly abandoned: number
   readonly terminated: number
   readonly told: number
 }
@@ -41,13 +45,26 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
   return {
     async sweepChallenges(): Promise<Swept> {
       const overdue = await closeOverdue(sql, policy, BATCH)
+      const abandoned = await closeAbandoned()
       const terminated = await closeTerminated(sql, await endedByHand())
       const untold = await untoldChallenges(sql, GRACE_SECONDS, BATCH)
       const gone = (await Promise.all(untold.map(tell))).filter((id) => id !== undefined)
       if (gone.length > 0) await markTold(sql, gone)
       await forgetAfterADay(sql)
-      return { overdue, terminated, told: untold.length }
+      return { overdue, abandoned, terminated, told: untold.length }
     },
+  }
+
+  /** Admissions that are void by now (C2), unless a workflow for them waits for a worker. */
+  async function closeAbandoned(): Promise<number> {
+    let closed = 0
+    for (const { challengeId, memberId, caller } of await voidAdmissions(sql, policy, BATCH)) {
+      const open = await openExecution(temporal, challengeWorkflowId(memberId))
+      if (open?.challengeId === challengeId || (open && caller === 'temporal')) continue
+      const as = { challengeId, as: 'cancelled', reason: 'start_abandoned', fromWorkflow: true } as const
+      if ((await closeChallenge(sql, as, policy))?.challenge.reason === 'start_abandoned') closed++
+    }
+    return closed
   }
 
   /** Runs that ended without recording an outcome themselves. */

@@ -14,6 +14,7 @@ import type { ChallengeInput, ChallengeResult } from '../domain/challenge.ts'
 import { admitChallenge, type Admitted, type AdmissionRequest, type NotAdmitted } from '../postgres/admission.ts'
 import { giveWay, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { openExecution } from '../temporal/open-execution.ts'
 import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
 import { CHANNEL, MEMBER_ID, PURPOSE } from '../workflows/search-attributes.ts'
 
@@ -66,6 +67,12 @@ async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): P
   }
 }
 
+/**
+ * A task that a killed worker took with it is given to another after this long; ours take milliseconds. One that takes
+ * longer on a busy machine is done again, to the same end.
+ */
+const WORKFLOW_TASK_TIMEOUT = '1.5s'
+
 /** @returns false where an execution of this id is open */
 async function tryStart(temporal: Client, workflowId: string, challenge: Challenge): Promise<boolean> {
   const { challengeId, memberId, purpose, channel } = challenge
@@ -74,6 +81,7 @@ async function tryStart(temporal: Client, workflowId: string, challenge: Challen
       workflowId,
       taskQueue: CHALLENGE_TASK_QUEUE,
       workflowIdConflictPolicy: 'FAIL',
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       args: [{ challengeId, memberId, purpose }],
       memo: { challengeId },
       typedSearchAttributes: [
@@ -85,16 +93,6 @@ async function tryStart(temporal: Client, workflowId: string, challenge: Challen
     return true
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return false
-    throw error
-  }
-}
-
-async function openExecution(temporal: Client, workflowId: string) {
-  try {
-    const { runId, status, memo } = await temporal.workflow.getHandle(workflowId).describe()
-    return status.name === 'RUNNING' ? { runId, challengeId: memo?.['challengeId'] } : undefined
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined
     throw error
   }
 }

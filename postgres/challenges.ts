@@ -268,6 +268,16 @@ export async function markTold(sql: Sql, challengeIds: readonly string[]): Promi
   await sql`update challenges set told = true where challenge_id = any(${challengeIds as string[]}::uuid[])`
 }
 
+/** C2: admitted, never opened, and void by now. Its workflow may still wait for a worker. */
+export async function voidAdmissions(sql: Sql, policy: Policy, most: number): Promise<Challenge[]> {
+  const rows = await sql<{ answer: Challenge }[]>`
+    select challenge_view(c) as answer from challenges c
+    where outcome is null and send_began_at is null
+      and admitted_at < challenge_now() - make_interval(secs => ${policy.voidAfterSeconds})
+    order by admitted_at limit ${most}`
+  return rows.map((row) => row.answer)
+}
+
 /** @returns how many were closed */
 export async function closeOverdue(sql: Sql, policy: Policy, most: number): Promise<number> {
   const [row] = await sql<[{ answer: number }]>`select close_overdue(${json(sql, policy)}, ${most}) as answer`

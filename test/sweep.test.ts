@@ -163,3 +163,44 @@ describe('with codes that live for three seconds', () => {
     await system.until(async () => (await untold(system)) === 0, 25_000)
   })
 })
+
+describe('an admission that no start followed', () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startSystem({ ...SWEPT_EVERY_SECOND, OTP_VOID_AFTER_SECONDS: '2' })
+  })
+  afterAll(() => system?.stop())
+  const admit = async (idempotency?: { key: string; requestHash: string }, memberId?: string) => {
+    const admission = await admitChallenge(system.sql, system.config.policy, {
+      challengeId: uuidv7(),
+      memberId: memberId ?? (await system.addMember()),
+      purpose: 'redeem_benefit',
+      caller: 'test',
+      ...(idempotency && { idempotency }),
+    })
+    if (!('challenge' in admission)) throw new Error(admission.kind)
+    return admission.challenge
+  }
+
+  it('ends as cancelled once it is void, but not where its workflow only waited for a worker', async () => {
+    const key = { key: uuidv7(), requestHash: 'ab' }
+    const abandoned = await admit(key)
+    const waiting = await admit()
+    await system.temporal.workflow.start('otpChallenge', {
+      workflowId: `otp-challenge/${waiting.memberId}`,
+      taskQueue: 'otp-challenge',
+      args: [{ challengeId: waiting.challengeId, memberId: waiting.memberId, purpose: waiting.purpose }],
+      memo: { challengeId: waiting.challengeId },
+      startDelay: '6s',
+    })
+    await system.process(WORKER)
+    expect(await endOf(system, abandoned)).toEqual(endedOnceAs('cancelled'))
+    expect(await readChallenge(system.sql, abandoned.challengeId)).toMatchObject({ reason: 'start_abandoned' })
+    await system.until(async () => (await system.codes(waiting.memberId)).length === 1)
+    expect((await readChallenge(system.sql, waiting.challengeId))?.outcome).toBeNull()
+
+    // The same request, repeated later still, is a new one.
+    const again = await admit(key, abandoned.memberId)
+    expect(again.challengeId).not.toBe(abandoned.challengeId)
+  })
+})

@@ -51,6 +51,8 @@ async function runChallengeWorker(): Promise<void> {
     },
     // Short: the first task after a worker was killed waits this long for it.
     stickyQueueScheduleToStartTimeout: '1s',
+    // A task that was taken should be worked on soon, since its time-out runs; one thread does them all.
+    maxConcurrentWorkflowTaskExecutions: 16,
     shutdownGraceTime: '3s',
   })
   await scheduleSweep(temporal, config.temporal.sweepIntervalSeconds)

@@ -29,6 +29,7 @@ const worker = await Worker.create({
     (sent) => process.send?.({ sent }),
   ),
   stickyQueueScheduleToStartTimeout: '1s',
+  maxConcurrentWorkflowTaskExecutions: 16,
   shutdownGraceTime: '3s',
 })
 const running = worker.run()

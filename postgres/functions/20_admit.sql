@@ -49,7 +49,7 @@ begin
         return jsonb_build_object('kind', 'refused', 'reason', 'idempotency_key_reused');
       end if;
       select * into c from challenges where challenge_id = known.challenge_id;
-      if c.outcome is not null or challenge_stands(c, at, policy) then
+      if challenge_stands(c, at, policy) or (c.outcome is not null and c.reason is distinct from 'start_abandoned') then
         return jsonb_build_object('kind', 'existing', 'challenge', challenge_view(c));
       end if;
       -- It was void: this request is admitted anew, under the same key.

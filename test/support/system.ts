@@ -15,6 +15,7 @@ import { connectTemporal } from '../../temporal/connect.ts'
 import { createDatabase } from './database.ts'
 import { codeOf, startSimulators, type Simulators } from './simulators.ts'
 import { temporalAddress, useNamespace } from './stack.ts'
+import { until } from './until.ts'
 
 export interface WorkerProcess {
   readonly child: ChildProcess
@@ -37,8 +38,7 @@ export interface System {
   addMember(fields?: MemberFields): Promise<string>
   /** The codes that went out to a member, newest first. */
   codes(memberId: string): Promise<string[]>
-  /** Waits until `look` gives something. */
-  until<T>(look: () => Promise<T | undefined | false>, withinMs?: number): Promise<T>
+  readonly until: typeof until
   /** Stops the judging clock of this file's database at a moment: some milliseconds after an instant (ISO 8601). */
   stopClock(instant: string, plusMs: number): Promise<void>
   /** Moves the judging clock; 0 sets it right. */
@@ -92,16 +92,6 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
     await sql.unsafe(`create or replace function challenge_now() returns timestamptz language sql volatile
       as $$ select ${now} $$`)
   }
-  const until: System['until'] = async (look, withinMs = 15_000) => {
-    const deadline = Date.now() + withinMs
-    for (;;) {
-      const seen = await look()
-      if (seen !== undefined && seen !== false) return seen
-      if (Date.now() > deadline) throw new Error(`not seen within ${withinMs} ms: ${look.toString()}`)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-
   return {
     env,
     config,
