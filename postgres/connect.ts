@@ -8,6 +8,12 @@ export interface ConnectOptions {
 }
 
 /**
+ * Between two tries of one connection. postgres.js's own pause grows to 20 s, and a statement that meets it waits for it
+ * although Postgres is back.
+ */
+const MOST_PAUSE_SECONDS = 0.5
+
+/**
  * Opens a pool to Postgres; connects at the first query. Close it with `sql.end()`.
  *
  * `bigint` columns arrive as numbers: our counters and ids stay far below 2⁵³. A statement that runs for 10 s is
@@ -17,6 +23,7 @@ export const connect = (url: string, { poolSize = 10, name }: ConnectOptions) =>
   postgres(url, {
     max: poolSize,
     connect_timeout: 5,
+    backoff: (tries) => Math.min(tries / 20, MOST_PAUSE_SECONDS),
     prepare: true,
     onnotice: () => {},
     connection: { application_name: name, statement_timeout: 10_000, TimeZone: 'UTC' },

@@ -8,8 +8,9 @@ import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bounded } from '../api/deadline.ts'
 import { createSentWaiter, type SentWaiter } from '../client/sent-waiter.ts'
 import { readChallenge } from '../postgres/challenges.ts'
@@ -227,7 +228,7 @@ describe('whatever is sent to any operation of the served document', () => {
   it('is answered as the document says, and never with a 5xx', async () => {
     const document = (await api.call('GET', '/openapi.json')).json<Document>()
     const { challengeId, memberId } = await api.challenge()
-    const ajv = new Ajv2020({ strict: false, validateFormats: false })
+    const ajv = formats.default(new Ajv2020({ strict: false }))
     const operations = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
     )
@@ -335,7 +336,8 @@ describe('when a part behind it is broken', () => {
   let waiter: SentWaiter
   let app: FastifyInstance
   let client: ReturnType<typeof connectTemporal>
-  beforeAll(async () => {
+  // A pool of its own for each test: what one has broken, the next does not inherit.
+  beforeEach(async () => {
     const database = new URL(api.system.env['DATABASE_URL']!)
     ;[postgres, temporal] = await Promise.all([startFlakyProxy(database.host), startFlakyProxy(temporalAddress())])
     database.host = postgres.address
@@ -352,10 +354,9 @@ describe('when a part behind it is broken', () => {
   afterEach(async () => {
     await Promise.all([postgres.pass(), temporal.pass()])
     await api.system.until(async () => (await ask('GET', '/readyz')).statusCode === 200, 30_000)
-  })
-  afterAll(async () => {
-    await app?.close()
-    await Promise.all([sql?.end({ timeout: 1 }), client?.connection.close(), postgres?.stop(), temporal?.stop()])
+    await app.close()
+    await Promise.all([sql.end({ timeout: 1 }), client.connection.close()])
+    await Promise.all([postgres.stop(), temporal.stop()])
   })
 
   const ask = async (method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object) => {
