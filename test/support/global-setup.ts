@@ -22,7 +22,6 @@ declare module 'vitest' {
     postgresUrl: string
     temporalAddress: string
     kafkaBroker: string
-    stackFolder: string
     namespaces: number
   }
 }
@@ -31,7 +30,7 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
   const guard = await openGuard({ remove: folder })
   try {
-    await startParts(project, folder, (name, port) => ({
+    await startParts(project, (name, port) => ({
       folder: join(folder, name),
       port,
       guard,
@@ -46,7 +45,7 @@ export default async function setup(project: TestProject) {
   return () => guard.close()
 }
 
-async function startParts(project: TestProject, folder: string, options: (name: string, port: number) => PartOptions) {
+async function startParts(project: TestProject, options: (name: string, port: number) => PartOptions) {
   const began = performance.now()
   const [postgresPort, temporalPort, kafkaPort] = await Promise.all([freePort(), freePort(), freePort()])
   const [postgres, temporal, kafka] = await Promise.all([
@@ -60,7 +59,6 @@ async function startParts(project: TestProject, folder: string, options: (name: 
   project.provide('postgresUrl', postgres.url)
   project.provide('temporalAddress', temporal.address)
   project.provide('kafkaBroker', kafka.broker)
-  project.provide('stackFolder', folder)
   project.provide('namespaces', NAMESPACES.length)
   console.log(`Postgres, Temporal and Kafka are up (${((performance.now() - began) / 1000).toFixed(1)} s)`)
 }

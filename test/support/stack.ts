@@ -21,6 +21,3 @@ export async function useNamespace(): Promise<string> {
   }
   return `test-${row!.number}`
 }
-
-/** The folder with the parts' data and output: `postgres/`, `temporal/`, `kafka/`. */
-export const stackFolder = (): string => inject('stackFolder')
