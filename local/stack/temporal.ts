@@ -105,10 +105,12 @@ async function findCli(options: PartOptions): Promise<string> {
 const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
-  return promisify(execFile)(command, ['--version'], { env }).then(
-    () => true,
-    () => false,
-  )
+  try {
+    await promisify(execFile)(command, ['--version'], { env })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The SDK knows where the program for this machine is; it downloads it by starting a server. */
