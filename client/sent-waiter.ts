@@ -31,7 +31,7 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
   const onListening = () => {
     for (const wakes of waiting.values()) for (const wake of wakes) wake(undefined)
   }
-  const { unlisten } = await sql.listen('challenge_changed', onNotice, onListening)
+  const listening = await sql.listen('challenge_changed', onNotice, onListening)
 
   const nextNotice = (challengeId: string, timeoutMs: number) =>
     new Promise<Notice | undefined>((resolve) => {
@@ -56,5 +56,5 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
     }
     return standing
   }
-  return { wait, close: unlisten }
+  return { wait, close: () => listening.unlisten() }
 }

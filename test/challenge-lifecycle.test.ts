@@ -2,8 +2,8 @@
  * C1, C5, C6, C11, C12: one challenge, from its start to its one outcome, by each way in.
  */
 import { randomUUID } from 'node:crypto'
-import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client'
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
+import { type WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client'
+import { type ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startChallenge } from '../client/start-challenge.ts'
