@@ -62,12 +62,14 @@ const keyRing = z.string({ error: KEY_RING }).transform((value, context): KeyRin
   return { current: current!, keys }
 })
 
-const API_KEYS = 'wants name:sha256-of-key-in-hex:scope[+scope…], several separated by commas'
+/** The caller of challenges that were started in Temporal directly. */
+export const TEMPORAL_CALLER = 'temporal'
+const API_KEYS = `wants name:sha256-of-key-in-hex:scope[+scope…], several separated by commas; no name is ${TEMPORAL_CALLER}`
 const apiCallers = z.string({ error: API_KEYS }).transform((value, context): ApiCaller[] => {
   const callers: ApiCaller[] = []
   for (const entry of value.split(',')) {
     const match = /^([A-Za-z0-9._-]{1,64}):([0-9a-f]{64}):([a-z:+-]+)$/.exec(entry.trim())
-    if (!match) {
+    if (!match || match[1] === TEMPORAL_CALLER) {
       context.addIssue({ code: 'custom', message: API_KEYS })
       return z.NEVER
     }

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { ApplicationFailure, Context } from '@temporalio/activity'
 import { deriveCode, deriveSeal, type CodeMaterial } from '../codes/code.ts'
 import { answerOf, judgeCode, type Judge } from '../codes/judge-code.ts'
-import type { Config } from '../config.ts'
+import { TEMPORAL_CALLER, type Config } from '../config.ts'
 import {
   normaliseCode,
   type Channel,
@@ -175,7 +175,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
   /** A start that nobody admitted: by the Web UI, the CLI or a plain client. A refusal is its recorded outcome. */
   async function admitHere(input: ChallengeInput, runId: string): Promise<Closed | undefined> {
     const { challengeId, memberId, purpose } = input
-    const admission = await admitChallenge(sql, policy, { challengeId, memberId, purpose, caller: 'temporal' })
+    const admission = await admitChallenge(sql, policy, { challengeId, memberId, purpose, caller: TEMPORAL_CALLER })
     if (admission.kind === 'admitted' || admission.kind === 'existing') return undefined
     const refusal: ChallengeResult =
       admission.kind === 'undeliverable'

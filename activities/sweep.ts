@@ -2,7 +2,7 @@
  * What the sweep does, each step safe to repeat (C11).
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
-import type { Policy } from '../config.ts'
+import { TEMPORAL_CALLER, type Policy } from '../config.ts'
 import {
   closeChallenge,
   closeOverdue,
@@ -60,7 +60,7 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
     let closed = 0
     for (const { challengeId, memberId, caller } of await voidAdmissions(sql, policy, BATCH)) {
       const open = await openExecution(temporal, challengeWorkflowId(memberId))
-      if (open?.challengeId === challengeId || (open && caller === 'temporal')) continue
+      if (open?.challengeId === challengeId || (open && caller === TEMPORAL_CALLER)) continue
       const as = { challengeId, as: 'cancelled', reason: 'start_abandoned', fromWorkflow: true } as const
       if ((await closeChallenge(sql, as, policy))?.challenge.reason === 'start_abandoned') closed++
     }

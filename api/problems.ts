@@ -88,6 +88,9 @@ export function toProblem(error: unknown): ProblemError {
   return problem('internal_error', 'The request was not carried out, or only in part.')
 }
 
+/** What stands as a code and is no text cannot be one (C5): the answer is `invalid_code`. */
+export const NOT_A_CODE = 'wants a text of digits'
+
 interface Issue {
   readonly keyword: string
   readonly instancePath: string
@@ -97,6 +100,8 @@ interface Issue {
 const MOST_ISSUES = 5
 
 function invalidRequest(issues: readonly Issue[]): ProblemError {
+  if (issues.every(({ message }) => message === NOT_A_CODE))
+    return problem('invalid_code', 'A code is a text of digits.')
   const mistakes = issues.slice(0, MOST_ISSUES).map(({ keyword, instancePath, message }) => {
     const field = instancePath.slice(1)
     if (keyword === 'unrecognized_keys') return 'There is a field that is not known here.'

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { ADVICE, OUTCOMES, VERDICTS } from '../domain/challenge.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { IDEMPOTENCY_KEY } from './idempotency.ts'
-import { PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
+import { NOT_A_CODE, PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
 
 const channel = z.enum(['sms', 'email'])
 /** Answers are of our own making: their formats are shown, not checked. */
@@ -117,7 +117,7 @@ export const resendBody = z.strictObject({
 export const verifyBodySchema = (digits: number) =>
   z.strictObject({
     code: z
-      .string()
+      .string({ error: ({ input }) => (input === undefined ? 'is missing' : NOT_A_CODE) })
       .describe('As typed: full-width digits, spaces and hyphens are forgiven')
       .meta({ pattern: `^[ -]*(?:[0-9\uff10-\uff19][ -]*){${digits}}$`, maxLength: 64 }),
   })

@@ -64,6 +64,7 @@ describe('bad configuration', () => {
     ['OTP_MASTER_KEYS', `a b:${KEY}`],
     ['OTP_API_KEYS', 'booking:secret:challenges:start'],
     ['OTP_API_KEYS', `booking:${HASH}`],
+    ['OTP_API_KEYS', `temporal:${HASH}:challenges:start`],
     ['KAFKA_BROKERS', 'kafka'],
     ['KAFKA_SSL', 'yes'],
     ['KAFKA_SASL_MECHANISM', 'plain'],
