@@ -71,6 +71,13 @@ describe('docker compose', () => {
     for (const [, { command }] of own) expect(existsSync(join(ROOT, command![1]!)), command!.join(' ')).toBe(true)
   })
 
+  test('builds its image from what there is', () => {
+    const copies = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/^COPY (?!--from)(.+) \S+$/gm)
+    const sources = [...copies].flatMap(([, names]) => names!.split(' '))
+    expect(sources).toContain('package-lock.json')
+    for (const source of sources) expect(existsSync(join(ROOT, source)), source).toBe(true)
+  })
+
   test('waits for services that exist', () => {
     const awaited = Object.values(services).flatMap((service) => Object.keys(service.depends_on ?? {}))
     for (const name of awaited) expect(services, name).toHaveProperty(name)
