@@ -59,6 +59,9 @@ const { readOutcome } = proxyLocalActivities<ChallengeActivities>({
 /** How long one that gave way waits for the newer start to cancel it, so that it shows as Canceled. */
 const GIVE_WAY = '5s'
 
+/** No member types so often; a flood must not fill the history (51,200 events at most). */
+const MOST_SIGNALS = 1_000
+
 export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResult> {
   const { workflowId, runId } = workflowInfo()
   if (!isChallengeInput(input) || workflowId !== challengeWorkflowId(input.memberId)) {
@@ -81,7 +84,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     status = { ...status, status: standing.outcome }
   }
 
-  // Attempts: by signal, by Update, and by HTTP (which are judged there, and only hinted at here).
+  // Attempts: by signal, by Update, and by HTTP (which are judged there, and told of here).
   let signals = 0
   const check = (attempt: VerifyCodeInput, attemptId: string): Promise<VerifyCodeResult> =>
     CancellationScope.nonCancellable(async () => {
@@ -96,7 +99,9 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     })
   setHandler(verifyCodeSignal, async (attempt: unknown) => {
     const attemptId = `${runId}:signal:${++signals}`
-    if (!isVerifyCodeInput(attempt)) return ignore('verifyCode')
+    if (!isVerifyCodeInput(attempt) || signals > MOST_SIGNALS) return ignore('verifyCode')
+    // Nobody waits for an answer, and no outcome changes any more.
+    if (result !== undefined) return
     try {
       await check(attempt, attemptId)
     } catch {
