@@ -16,16 +16,12 @@ import { startPostgres } from '../local/stack/postgres.ts'
 import { startTemporal } from '../local/stack/temporal.ts'
 import { connect } from '../postgres/connect.ts'
 import { migrate } from '../postgres/migrate.ts'
+import { LIMITS_LIFTED } from '../test/support/limits-lifted.ts'
 import { startBareWorker, type BareWorker } from './bare/process.ts'
 
 /** Each run is another member, but they share prefixes and the one address that the calls come from. */
 const BENCH_SETTINGS = {
-  OTP_COOLDOWN_SECONDS: '0',
-  OTP_LIMIT_PER_10_MINUTES: '0',
-  OTP_LIMIT_PER_24_HOURS: '0',
-  OTP_IP_LIMIT_PER_10_MINUTES: '0',
-  OTP_IP_LIMIT_PER_24_HOURS: '0',
-  OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: '0',
+  ...LIMITS_LIFTED,
   // A machine that is busy shall show as slow, not as an API that answers 202.
   OTP_SEND_WAIT_SECONDS: '30',
   // Its work belongs to no loop, and would fall on whichever runs at that moment.

@@ -22,6 +22,7 @@ import { startTemporal } from '../../local/stack/temporal.ts'
 import { connect, type Sql } from '../../postgres/connect.ts'
 import { migrate } from '../../postgres/migrate.ts'
 import { connectTemporal } from '../../temporal/connect.ts'
+import { LIMITS_LIFTED } from './limits-lifted.ts'
 import { startSimulators, type Simulators } from './simulators.ts'
 import { until } from './until.ts'
 
@@ -46,16 +47,6 @@ export interface OwnStack {
   revive(name: PartName): Promise<void>
   /** Ends and removes everything. */
   stop(): Promise<void>
-}
-
-/** Limits are lifted unless a test sets them. */
-const LIMITS_LIFTED = {
-  OTP_COOLDOWN_SECONDS: '0',
-  OTP_LIMIT_PER_10_MINUTES: '0',
-  OTP_LIMIT_PER_24_HOURS: '0',
-  OTP_IP_LIMIT_PER_10_MINUTES: '0',
-  OTP_IP_LIMIT_PER_24_HOURS: '0',
-  OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: '0',
 }
 
 /** Starts the parts, and migrates; no process of ours runs yet. */

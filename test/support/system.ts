@@ -13,6 +13,7 @@ import type { Channel } from '../../domain/challenge.ts'
 import { connect, type Sql } from '../../postgres/connect.ts'
 import { connectTemporal } from '../../temporal/connect.ts'
 import { createDatabase } from './database.ts'
+import { LIMITS_LIFTED } from './limits-lifted.ts'
 import { codeOf, startSimulators, type Simulators } from './simulators.ts'
 import { temporalAddress, useNamespace } from './stack.ts'
 import { until } from './until.ts'
@@ -53,16 +54,6 @@ export interface MemberFields {
   readonly country?: string
   readonly language?: string
   readonly mobileCarrier?: string
-}
-
-/** Limits are lifted unless a test sets them. */
-const LIMITS_LIFTED = {
-  OTP_COOLDOWN_SECONDS: '0',
-  OTP_LIMIT_PER_10_MINUTES: '0',
-  OTP_LIMIT_PER_24_HOURS: '0',
-  OTP_IP_LIMIT_PER_10_MINUTES: '0',
-  OTP_IP_LIMIT_PER_24_HOURS: '0',
-  OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: '0',
 }
 
 export async function startSystem(overrides: Record<string, string> = {}): Promise<System> {
