@@ -6,6 +6,7 @@
  * once, each with the name of the variable and what it wants; a value is never repeated in a message, since it may
  * be a secret.
  */
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
@@ -83,6 +84,18 @@ const pem = (wants: string) =>
     .string({ error: wants })
     .transform((value) => value.replaceAll('\\n', '\n'))
     .refine((value) => value.includes('-----BEGIN'), wants)
+
+const SENDGRID_PUBLIC_KEY = "wants the Event Webhook's verification key as SendGrid shows it (base64, ECDSA P-256)"
+const sendGridPublicKey = z.string({ error: SENDGRID_PUBLIC_KEY }).transform((value, context): KeyObject => {
+  try {
+    const key = createPublicKey({ key: Buffer.from(value, 'base64'), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
+  } catch {
+    // Told below: what a parser says of a key may hold some of it.
+  }
+  context.addIssue({ code: 'custom', message: SENDGRID_PUBLIC_KEY })
+  return z.NEVER
+})
 
 const sections = {
   /** Where the API listens, and the address others reach it at. */
@@ -250,7 +263,6 @@ const sections = {
       SENDGRID_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.sendgrid.com'),
       VONAGE_APPLICATION_ID: z.uuid({ error: "wants the Vonage application's id (a UUID)" }),
       VONAGE_PRIVATE_KEY: pem("wants the Vonage application's private key (PEM)"),
-      VONAGE_API_KEY: text('wants the Vonage API key').optional(),
       VONAGE_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.nexmo.com'),
       /** D4, and the page: "will be sent from …". */
       OTP_EMAIL_FROM: z.email({ error: 'wants an e-mail address' }).default('jmb_confirmation@jal.com'),
@@ -277,6 +289,35 @@ const sections = {
       timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
     })),
 
+  /** D7: how the providers' receipts are told from forgeries. What is not set is refused. */
+  webhooks: z
+    .object({
+      SENDGRID_WEBHOOK_PUBLIC_KEY: sendGridPublicKey.optional(),
+      VONAGE_API_KEY: text('wants the Vonage API key').optional(),
+      VONAGE_SIGNATURE_SECRET: z
+        .string({ error: 'wants the signature secret of the Vonage account' })
+        .min(16, 'wants the signature secret of the Vonage account, at least 16 characters')
+        .optional(),
+      /** How far a signature's time may be from ours, either way. */
+      OTP_WEBHOOK_TOLERANCE_SECONDS: int(1, 3_600, 300),
+      /** SendGrid posts up to 768 KB at once; no other route reads as much. */
+      OTP_WEBHOOK_BODY_LIMIT_BYTES: int(65_536, 16_777_216, 1_048_576),
+    })
+    .superRefine((v, context) => {
+      if (v.VONAGE_SIGNATURE_SECRET !== undefined && v.VONAGE_API_KEY === undefined) {
+        context.addIssue({ code: 'custom', path: ['VONAGE_API_KEY'], message: 'goes with VONAGE_SIGNATURE_SECRET' })
+      }
+    })
+    .transform((v) => ({
+      sendgridPublicKey: v.SENDGRID_WEBHOOK_PUBLIC_KEY,
+      vonage:
+        v.VONAGE_SIGNATURE_SECRET !== undefined && v.VONAGE_API_KEY !== undefined
+          ? { apiKey: v.VONAGE_API_KEY, signatureSecret: v.VONAGE_SIGNATURE_SECRET }
+          : undefined,
+      toleranceSeconds: v.OTP_WEBHOOK_TOLERANCE_SECONDS,
+      bodyLimitBytes: v.OTP_WEBHOOK_BODY_LIMIT_BYTES,
+    })),
+
   log: z
     .object({
       OTP_LOG_LEVEL: z
@@ -301,6 +342,14 @@ export class ConfigError extends Error {
 /** Keys that `npm start` makes for one machine; production refuses them (Q3). */
 export const DEVELOPMENT_KEY_PREFIX = 'dev-'
 
+const MAY_BE_DEVELOPMENT_KEYS = [
+  'OTP_MASTER_KEYS',
+  'OTP_CODEC_KEYS',
+  'OTP_API_KEYS',
+  'SENDGRID_API_KEY',
+  'VONAGE_SIGNATURE_SECRET',
+]
+
 /**
  * Reads and validates the named sections.
  *
@@ -316,7 +365,7 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
     else for (const issue of result.error.issues) mistakes.add(`${issue.path.join('.')}: ${issue.message}`)
   }
   if (production(env)) {
-    for (const name of ['OTP_MASTER_KEYS', 'OTP_CODEC_KEYS', 'OTP_API_KEYS', 'SENDGRID_API_KEY']) {
+    for (const name of MAY_BE_DEVELOPMENT_KEYS) {
       const parts = (given[name] ?? '').split(',')
       if (parts.some((part) => part.trim().startsWith(DEVELOPMENT_KEY_PREFIX))) {
         mistakes.add(`${name}: holds a development key (${DEVELOPMENT_KEY_PREFIX}…), which production refuses`)

@@ -8,6 +8,8 @@ import type { Challenge } from '../postgres/challenges.ts'
 export function viewOf(challenge: Challenge, policy: Pick<Policy, 'maxAttempts'>) {
   const { challengeId, memberId, purpose, channel, destination, outcome, sentAt, expiresAt, closedAt } = challenge
   const { reason, advice, continues, continuedBy, attempts } = challenge
+  // A receipt may come before our own record that the message was taken (D7).
+  const delivery = challenge.delivery ?? (sentAt === null ? null : ('accepted' as const))
   return {
     challengeId,
     memberId,
@@ -16,7 +18,8 @@ export function viewOf(challenge: Challenge, policy: Pick<Policy, 'maxAttempts'>
     attemptsLeft: Math.max(0, policy.maxAttempts - attempts),
     ...(channel !== null && { channel }),
     ...(channel !== null && destination !== null && { destination: maskDestination(channel, destination) }),
-    ...(sentAt !== null && { sentAt: toIso(sentAt), delivery: 'accepted' as const }),
+    ...(sentAt !== null && { sentAt: toIso(sentAt) }),
+    ...(delivery !== null && { delivery }),
     ...(expiresAt !== null && { expiresAt: toIso(expiresAt) }),
     ...(closedAt !== null && { closedAt: toIso(closedAt) }),
     ...(reason !== null && { reason }),

@@ -16,6 +16,7 @@ export interface ApiDeps {
     Config<'http'>['http'],
     'callers' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey'
   >
+  readonly webhooks: Config<'webhooks'>['webhooks']
   readonly codes: Config<'codes'>['codes']
   readonly policy: Policy
   readonly log: FastifyBaseLogger

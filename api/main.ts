@@ -13,14 +13,14 @@ const NAME = 'api'
 const STOP_WITHIN_MS = 4_500
 
 async function main() {
-  const config = loadConfig(['http', 'postgres', 'temporal', 'codes', 'policy', 'log'])
-  const { http, codes, policy } = config
+  const config = loadConfig(['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'log'])
+  const { http, webhooks, codes, policy } = config
   const log = pino({ name: NAME, level: config.log.level })
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()))
   const waiter = await createSentWaiter(sql)
-  const app = buildServer({ sql, temporal, waiter, http, codes, policy, log })
+  const app = buildServer({ sql, temporal, waiter, http, webhooks, codes, policy, log })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()

@@ -28,6 +28,12 @@ export function createMetrics() {
       labelNames: ['result'],
       registers,
     }),
+    receipts: new Counter({
+      name: 'otp_receipts_total',
+      help: 'Elements of signed webhooks: new, known (came before), ignored (says nothing of delivery) or bad',
+      labelNames: ['provider', 'result'],
+      registers,
+    }),
     duration: new Histogram({
       name: 'otp_http_request_duration_seconds',
       help: 'Time to answer, by route',

@@ -13,7 +13,7 @@ import { UnavailableError } from './deadline.ts'
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   invalid_code: { status: 400, title: 'That cannot be a code' },
-  unauthorized: { status: 401, title: 'No valid API key' },
+  unauthorized: { status: 401, title: 'No valid API key or signature' },
   forbidden: { status: 403, title: 'The API key has not the scope' },
   not_found: { status: 404, title: 'There is nothing here' },
   unknown_member: { status: 404, title: 'The member is not known' },

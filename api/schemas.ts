@@ -135,7 +135,10 @@ export const challengeSchema = z
     sentAt: time.optional().describe('When a provider took the code; absent while sending'),
     expiresAt: time.optional().describe('The code is accepted before, and not at, this time'),
     attemptsLeft: count,
-    delivery: z.enum(['accepted', 'delivered', 'failed']).optional(),
+    delivery: z
+      .enum(['accepted', 'delivered', 'failed'])
+      .optional()
+      .describe('What became of the message, as far as its provider has told; absent while sending'),
     reason: z.string().optional(),
     advice: z.enum(ADVICE).optional(),
     closedAt: time.optional(),

@@ -19,6 +19,7 @@ import { observeRequests } from './observe.ts'
 import { serveOpenApi } from './openapi.ts'
 import { operationsRoutes } from './operations-routes.ts'
 import { watchMethods } from './other-methods.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -76,16 +77,18 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const refuseOtherMethods = watchMethods(app)
   serveOpenApi(app)
   app.register(async (scope) => {
-    addRoutes(scope, { ...deps, background, metrics, inPostgres, closing: closing.signal })
+    await addRoutes(scope, { ...deps, background, metrics, inPostgres, closing: closing.signal })
     refuseOtherMethods(scope)
   })
   return app
 }
 
-function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
+async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   operationsRoutes(app, deps)
   challengeRoutes(app, deps)
   deliverabilityRoutes(app)
+  // In a scope of its own, since it reads bodies as they are.
+  await app.register(async (scope) => webhookRoutes(scope, deps))
 }
 
 /** Who calls, whether they may, and whether it is JSON, in this order, before the body is read. */

@@ -27,6 +27,8 @@ const BENCH_SETTINGS = {
   // Its work belongs to no loop, and would fall on whichever runs at that moment.
   OTP_SWEEP_INTERVAL_SECONDS: '3600',
 }
+/** No receipts for the same reason: they come when their loop has gone on. */
+const WITHOUT_RECEIPTS = { OTP_SIMULATOR_SENDGRID_WEBHOOK_URL: '', OTP_SIMULATOR_VONAGE_WEBHOOK_URL: '' }
 
 export interface BenchStack {
   readonly config: Config<'postgres' | 'temporal' | 'codes' | 'policy'>
@@ -98,7 +100,11 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
   }
   const keys = makeDevelopmentKeys()
   const profiling = profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }
-  const environment = (name: ProcessName) => ({ ...composeEnvironment(name, addresses, keys, env), ...profiling })
+  const environment = (name: ProcessName) => ({
+    ...composeEnvironment(name, addresses, keys, env),
+    ...WITHOUT_RECEIPTS,
+    ...profiling,
+  })
   const start = (name: ProcessName) => startOwnProcess(name, { folder, guard, env: environment(name) })
 
   report('starting our processes')

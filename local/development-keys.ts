@@ -14,6 +14,11 @@ export interface DevelopmentKeys {
   readonly sendgridApiKey: string
   readonly vonageApplicationId: string
   readonly vonagePrivateKey: string
+  readonly vonageApiKey: string
+  readonly vonageSignatureSecret: string
+  /** The pair that the simulated SendGrid signs its webhook with; base64, PKCS #8 and SPKI. */
+  readonly sendgridWebhookPrivateKey: string
+  readonly sendgridWebhookPublicKey: string
 }
 
 const SCOPES = [
@@ -31,6 +36,7 @@ const development = (value: string) => `${DEVELOPMENT_KEY_PREFIX}${value}`
 /** New secrets; production refuses them by their prefix (Q3). */
 export function makeDevelopmentKeys(): DevelopmentKeys {
   const apiKey = development(randomBytes(24).toString('base64url'))
+  const webhookPair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const sha256 = createHash('sha256').update(apiKey).digest('hex')
   return {
     apiKey,
@@ -45,20 +51,33 @@ export function makeDevelopmentKeys(): DevelopmentKeys {
       publicKeyEncoding: { type: 'spki', format: 'pem' },
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     }).privateKey,
+    vonageApiKey: development(randomBytes(4).toString('hex')),
+    vonageSignatureSecret: development(randomBytes(24).toString('base64url')),
+    sendgridWebhookPrivateKey: webhookPair.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+    sendgridWebhookPublicKey: webhookPair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
   }
 }
 
-/** The secrets in `file`, which are made at the first call, for its owner's eyes only. */
+/**
+ * The secrets in `file`, for its owner's eyes only. Those that it lacks are made and kept: all at the first call, and
+ * where an older version made the file, the newer ones.
+ */
 export function developmentKeys(file: string): DevelopmentKeys {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as DevelopmentKeys
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new Error(`${file} cannot be read: mend it, or run npm run reset to begin anew`)
-    }
-    const keys = makeDevelopmentKeys()
+  const made = makeDevelopmentKeys()
+  const known = readKeys(file)
+  const keys = { ...made, ...known }
+  if (Object.keys(made).some((name) => !(name in known))) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, JSON.stringify(keys, undefined, 2), { mode: 0o600 })
-    return keys
+  }
+  return keys
+}
+
+function readKeys(file: string): Partial<DevelopmentKeys> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<DevelopmentKeys>
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw new Error(`${file} cannot be read: mend it, or run npm run reset to begin anew`)
   }
 }

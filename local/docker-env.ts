@@ -12,6 +12,10 @@ const lines = {
   OTP_API_KEYS: keys.apiCallers,
   OTP_IP_HASH_KEY: keys.ipHashKey,
   SENDGRID_API_KEY: keys.sendgridApiKey,
+  SENDGRID_WEBHOOK_PUBLIC_KEY: keys.sendgridWebhookPublicKey,
+  OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY: keys.sendgridWebhookPrivateKey,
+  VONAGE_API_KEY: keys.vonageApiKey,
+  VONAGE_SIGNATURE_SECRET: keys.vonageSignatureSecret,
   VONAGE_APPLICATION_ID: keys.vonageApplicationId,
   // One line: config.ts reads \n as a line's end.
   VONAGE_PRIVATE_KEY: keys.vonagePrivateKey.trim().replaceAll('\n', '\\n'),

@@ -23,13 +23,13 @@ export interface Addresses {
 }
 
 /** What a process needs beside the addresses; it gets no secret but these (C10). */
-export type Secrets = 'http' | 'codec' | 'codes' | 'providers'
+export type Secrets = 'http' | 'codec' | 'codes' | 'providers' | 'webhooks' | 'receipts'
 
 /** Each of our processes: its entrance, and the secrets it needs. */
 export const PROCESSES = {
   'codec-server': { entrance: 'temporal/codec-server.ts', secrets: ['codec'] },
-  simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers'] },
-  api: { entrance: 'api/main.ts', secrets: ['http', 'codec', 'codes'] },
+  simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers', 'receipts'] },
+  api: { entrance: 'api/main.ts', secrets: ['http', 'codec', 'codes', 'webhooks'] },
   'challenge-worker': { entrance: 'workers/challenge-worker.ts', secrets: ['codec', 'codes', 'providers'] },
   'member-consumer': { entrance: 'workers/member-consumer.ts', secrets: [] },
   'outbox-relay': { entrance: 'workers/outbox-relay.ts', secrets: [] },
@@ -79,7 +79,17 @@ function addressVariables(addresses: Addresses) {
 
 function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJS.ProcessEnv) {
   const simulator = `http://127.0.0.1:${addresses.simulatorPort}`
+  const webhooks = `http://${isEverywhere(addresses.httpHost) ? '127.0.0.1' : addresses.httpHost}:${addresses.httpPort}/v1/webhooks`
   const given = (name: string, otherwise: string) => ({ [name]: env[name] || otherwise })
+  // A simulated SendGrid cannot sign for a key pair whose private half is somewhere else.
+  const signs = {
+    sendgrid: !hasProvider.sendgrid(env) && !env['SENDGRID_WEBHOOK_PUBLIC_KEY'],
+    vonage: !hasProvider.vonage(env),
+  }
+  const vonageAccount = {
+    ...given('VONAGE_API_KEY', keys.vonageApiKey),
+    ...given('VONAGE_SIGNATURE_SECRET', keys.vonageSignatureSecret),
+  }
   return {
     http: {
       // The development caller stays beside the given ones: .local/endpoints.json promises its key.
@@ -96,8 +106,26 @@ function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJ
       ...(!hasProvider.vonage(env) && { VONAGE_BASE_URL: simulator }),
       ...definedOf({ SENDGRID_BASE_URL: env['SENDGRID_BASE_URL'], VONAGE_BASE_URL: env['VONAGE_BASE_URL'] }),
     },
+    webhooks: {
+      ...(signs.sendgrid && { SENDGRID_WEBHOOK_PUBLIC_KEY: keys.sendgridWebhookPublicKey }),
+      ...(signs.vonage && vonageAccount),
+      ...definedOf({
+        SENDGRID_WEBHOOK_PUBLIC_KEY: env['SENDGRID_WEBHOOK_PUBLIC_KEY'],
+        VONAGE_API_KEY: env['VONAGE_API_KEY'],
+        VONAGE_SIGNATURE_SECRET: env['VONAGE_SIGNATURE_SECRET'],
+      }),
+    },
+    receipts: {
+      ...(signs.sendgrid && {
+        OTP_SIMULATOR_SENDGRID_WEBHOOK_URL: `${webhooks}/sendgrid`,
+        OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY: keys.sendgridWebhookPrivateKey,
+      }),
+      ...(signs.vonage && { OTP_SIMULATOR_VONAGE_WEBHOOK_URL: `${webhooks}/vonage/status`, ...vonageAccount }),
+    },
   }
 }
+
+const isEverywhere = (host: string): boolean => ['0.0.0.0', '::'].includes(host)
 
 /** An empty variable is one that is not set. */
 const definedOf = (env: NodeJS.ProcessEnv) => Object.fromEntries(Object.entries(env).filter(([, value]) => value))

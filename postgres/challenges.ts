@@ -27,6 +27,8 @@ export interface Challenge {
   readonly expiresAt: string | null
   readonly closedAt: string | null
   readonly attempts: number
+  /** What receipts say of its message (D7); null while none decides it. */
+  readonly delivery: 'delivered' | 'failed' | null
   readonly outcome: Outcome | null
   readonly reason: string | null
   readonly advice: Advice | null

@@ -16,7 +16,7 @@ const GOOD = {
   OTP_MASTER_KEYS: `2026b:${KEY},2026a:${KEY}`,
   KAFKA_BROKERS: 'a:9092,b:9092',
 }
-const SECTIONS = ['http', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
+const SECTIONS = ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
 const mistakesOf = (env: Record<string, string>) => {
   try {
     loadConfig(SECTIONS, { ...GOOD, ...env })

@@ -53,7 +53,7 @@ const own = Object.entries(services).filter(([, service]) => service.image === '
 describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
-    ['api', ['http', 'postgres', 'temporal', 'codes', 'policy', 'log']],
+    ['api', ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'log']],
     ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'log']],
     ['member-consumer', ['postgres', 'kafka', 'log']],
     ['outbox-relay', ['postgres', 'kafka', 'log']],

@@ -8,6 +8,8 @@ import { z } from 'zod'
 import { faultRoutes } from './faults.ts'
 import { createOutbox, OUTBOX_CAPACITY } from './outbox.ts'
 import { renderOutboxPage } from './outbox-page.ts'
+import { createReceipts } from './receipts.ts'
+import type { ReceiptOptions } from './receipts.ts'
 import { sendGridRoutes } from './sendgrid.ts'
 import { vonageRoutes } from './vonage.ts'
 
@@ -16,6 +18,8 @@ export interface SimulatorOptions {
   readonly vonageApplicationId: string
   /** PEM, of the pair whose private half signs the sender's JWTs. */
   readonly vonagePublicKey: string
+  /** Where receipts are posted to; without it, nobody is told what became of a message. */
+  readonly receipts?: ReceiptOptions
   /** Requests are not logged: this is a load test's target, and they hold codes. */
   readonly log?: FastifyBaseLogger
 }
@@ -40,7 +44,8 @@ export function buildSimulators(options: SimulatorOptions): FastifyInstance {
   app.addHook('preClose', async () => closing.abort())
   const outbox = createOutbox()
   const faults = faultRoutes(app)
-  const shared = { outbox, faults, closing: closing.signal }
+  const receipts = createReceipts(options.receipts ?? {}, closing.signal)
+  const shared = { outbox, faults, receipts, closing: closing.signal }
 
   // Each provider in a scope of its own, since each has its own way to say what is wrong.
   app.register(async (scope) => sendGridRoutes(scope, { apiKey: options.sendgridApiKey, ...shared }))

@@ -8,6 +8,17 @@ import { destinationKey } from './outbox.ts'
 
 export type ProviderId = 'sendgrid' | 'vonage'
 
+const receiptSchema = z.strictObject({
+  status: z.enum(['delivered', 'deferred', 'failed']),
+  /** After the message was accepted. */
+  afterMs: z.int().min(0).max(600_000),
+  /** How often the same event is posted; without it, once. */
+  times: z.int().min(1).max(100).optional(),
+})
+
+/** What is posted to the webhook about a message. */
+export type ScriptedReceipt = z.output<typeof receiptSchema>
+
 const faultSchema = z
   .strictObject({
     /** Without it, both. */
@@ -21,11 +32,13 @@ const faultSchema = z
     latencyMs: z.int().min(0).max(600_000).optional(),
     /** Close the connection without an answer, before or after the message was accepted. */
     drop: z.enum(['before', 'after']).optional(),
+    /** What follows an accepted message, as it happened, whatever order `afterMs` has it arrive in; [] for nothing. */
+    receipts: z.array(receiptSchema).max(20).optional(),
     /** For so many messages; without it, until cleared. */
     times: z.int().min(1).optional(),
   })
-  .refine((fault) => fault.status !== undefined || fault.latencyMs !== undefined || fault.drop !== undefined, {
-    error: 'wants a status, a latencyMs or a drop',
+  .refine((fault) => (['status', 'latencyMs', 'drop', 'receipts'] as const).some((name) => fault[name] !== undefined), {
+    error: 'wants a status, a latencyMs, a drop or receipts',
   })
   .refine((fault) => fault.retryAfterSeconds === undefined || fault.status !== undefined, {
     error: 'retryAfterSeconds goes with a status',

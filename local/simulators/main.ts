@@ -1,15 +1,34 @@
 /**
  * The simulators as a process: `OTP_SIMULATOR_PORT` (0 for any), `OTP_SIMULATOR_HOST`, and the sender's own
  * `SENDGRID_API_KEY`, `VONAGE_APPLICATION_ID` and `VONAGE_PRIVATE_KEY`.
+ *
+ * Receipts are posted to `OTP_SIMULATOR_SENDGRID_WEBHOOK_URL`, signed with `OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY`,
+ * and to `OTP_SIMULATOR_VONAGE_WEBHOOK_URL`, signed with `VONAGE_API_KEY` and `VONAGE_SIGNATURE_SECRET`; where one of
+ * these is not set, that provider posts none.
  */
 import { createPublicKey } from 'node:crypto'
 import { pino } from 'pino'
 import { buildSimulators } from './app.ts'
+import type { ReceiptOptions } from './receipts.ts'
 
 function required(name: string): string {
   const value = process.env[name]
   if (!value) throw new Error(`${name} is not set`)
   return value
+}
+
+function receiptOptions(): ReceiptOptions {
+  const {
+    OTP_SIMULATOR_SENDGRID_WEBHOOK_URL: sendgridUrl,
+    OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY: privateKey,
+    OTP_SIMULATOR_VONAGE_WEBHOOK_URL: vonageUrl,
+    VONAGE_API_KEY: apiKey,
+    VONAGE_SIGNATURE_SECRET: signatureSecret,
+  } = process.env
+  return {
+    ...(sendgridUrl && privateKey && { sendgrid: { webhookUrl: sendgridUrl, privateKey } }),
+    ...(vonageUrl && apiKey && signatureSecret && { vonage: { webhookUrl: vonageUrl, apiKey, signatureSecret } }),
+  }
 }
 
 const log = pino({ name: 'simulators' })
@@ -18,6 +37,7 @@ const app = buildSimulators({
   sendgridApiKey: required('SENDGRID_API_KEY'),
   vonageApplicationId: required('VONAGE_APPLICATION_ID'),
   vonagePublicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
+  receipts: receiptOptions(),
   log,
 })
 const url = await app.listen({

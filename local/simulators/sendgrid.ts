@@ -7,16 +7,19 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { answerUnder } from './faults.ts'
 import type { Faults } from './faults.ts'
 import type { Accepted, Outbox } from './outbox.ts'
+import type { Receipts } from './receipts.ts'
 
 export interface SendGridSimulatorOptions {
   readonly apiKey: string
   readonly outbox: Outbox
   readonly faults: Faults
+  readonly receipts: Receipts
   readonly closing: AbortSignal
 }
 
 /** `POST /v3/mail/send` */
-export function sendGridRoutes(app: FastifyInstance, { apiKey, outbox, faults, closing }: SendGridSimulatorOptions) {
+export function sendGridRoutes(app: FastifyInstance, options: SendGridSimulatorOptions) {
+  const { apiKey, outbox, faults, receipts, closing } = options
   const authorization = `Bearer ${apiKey}`
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500
@@ -32,8 +35,14 @@ export function sendGridRoutes(app: FastifyInstance, { apiKey, outbox, faults, c
     if (problems.length > 0) return refuse(reply, 400, problems)
     const id = randomBytes(16).toString('base64url')
     const messages = acceptedMails(id, mail)
-    return answerUnder(faults.take('sendgrid', messages[0]!.to), reply, closing, {
-      accept: () => messages.forEach(outbox.add),
+    const fault = faults.take('sendgrid', messages[0]!.to)
+    return answerUnder(fault, reply, closing, {
+      accept: () => {
+        for (const message of messages) {
+          outbox.add(message)
+          receipts.follow(message, fault?.receipts)
+        }
+      },
       accepted: (to) => to.code(202).header('x-message-id', id).send(),
       refused: refuseByFault,
     })

@@ -8,7 +8,8 @@ import { jwtVerify } from 'jose'
 import { z } from 'zod'
 import { answerUnder } from './faults.ts'
 import type { Faults } from './faults.ts'
-import type { Outbox } from './outbox.ts'
+import type { Accepted, Outbox } from './outbox.ts'
+import type { Receipts } from './receipts.ts'
 
 export interface VonageSimulatorOptions {
   readonly applicationId: string
@@ -16,6 +17,7 @@ export interface VonageSimulatorOptions {
   readonly publicKey: string
   readonly outbox: Outbox
   readonly faults: Faults
+  readonly receipts: Receipts
   readonly closing: AbortSignal
 }
 
@@ -32,7 +34,7 @@ const smsSchema = z.object({
 
 /** `POST /v1/messages` */
 export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptions) {
-  const { outbox, faults, closing } = options
+  const { outbox, faults, receipts, closing } = options
   const isAuthorized = bearerCheck(options)
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => refuse(reply, error.statusCode ?? 500))
 
@@ -48,8 +50,13 @@ export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptio
     }
     const { to, from, text, client_ref: reference = null } = result.data
     const id = randomUUID()
-    return answerUnder(faults.take('vonage', to), reply, closing, {
-      accept: () => outbox.add({ id, channel: 'sms', to: `+${to}`, from, reference, text }),
+    const message: Accepted = { id, channel: 'sms', to: `+${to}`, from, reference, text }
+    const fault = faults.take('vonage', to)
+    return answerUnder(fault, reply, closing, {
+      accept: () => {
+        outbox.add(message)
+        receipts.follow(message, fault?.receipts)
+      },
       accepted: (answer) => answer.code(202).send({ message_uuid: id }),
       refused: refuse,
     })

@@ -74,9 +74,12 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
   const servers: FastifyInstance[] = []
 
   const server: Api['server'] = (deps = {}, env = {}) => {
-    const { http, codes, policy } = loadConfig(['http', 'codes', 'policy'], { ...system.env, ...env })
+    const { http, webhooks, codes, policy } = loadConfig(['http', 'webhooks', 'codes', 'policy'], {
+      ...system.env,
+      ...env,
+    })
     const { sql, temporal } = system
-    const app = buildServer({ sql, temporal, waiter, http, codes, policy, log, ...deps })
+    const app = buildServer({ sql, temporal, waiter, http, webhooks, codes, policy, log, ...deps })
     servers.push(app)
     return app
   }

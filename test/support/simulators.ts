@@ -4,6 +4,7 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { buildSimulators } from '../../local/simulators/app.ts'
 import type { Fault } from '../../local/simulators/faults.ts'
+import type { ReceiptOptions } from '../../local/simulators/receipts.ts'
 import type { OutboxMessage } from '../../local/simulators/outbox.ts'
 
 export interface Simulators {
@@ -26,7 +27,8 @@ export interface Simulators {
   stop(): Promise<void>
 }
 
-export async function startSimulators(): Promise<Simulators> {
+/** @param receipts where receipts go; without it, there are none */
+export async function startSimulators(receipts: ReceiptOptions = {}): Promise<Simulators> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -34,7 +36,7 @@ export async function startSimulators(): Promise<Simulators> {
   })
   const sendgridApiKey = `SG.${randomBytes(24).toString('base64url')}`
   const vonageApplicationId = randomUUID()
-  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey })
+  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey, receipts })
   let opened = 0
   app.server.on('connection', () => opened++)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
