@@ -8,6 +8,7 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { languagesOverOneSegment } from './domain/messages.ts'
 
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
 const KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
@@ -349,6 +350,20 @@ const MAY_BE_DEVELOPMENT_KEYS = [
   'SENDGRID_API_KEY',
   'VONAGE_SIGNATURE_SECRET',
 ]
+/** D5: an SMS is one segment, in every language. Needs all three sections, as the challenge worker has them. */
+function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): string[] {
+  if (!providers || !codes || !policy) return []
+  const { originHost } = providers
+  const languages = languagesOverOneSegment({
+    originHost,
+    digits: codes.digits,
+    ttlMinutes: Math.ceil(policy.ttlSeconds / 60),
+  })
+  if (languages.length === 0) return []
+  return [
+    `OTP_ORIGIN_HOST: wants a shorter host, or fewer OTP_CODE_DIGITS: the SMS does not fit one segment in ${languages.join(', ')}`,
+  ]
+}
 
 /**
  * Reads and validates the named sections.
@@ -372,6 +387,7 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
       }
     }
   }
+  for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
   if (mistakes.size > 0) {
     throw new ConfigError(`The configuration cannot be used:\n${[...mistakes].map((line) => `  ${line}`).join('\n')}`)
   }

@@ -91,6 +91,19 @@ describe('bad configuration', () => {
     expect(mistakesOf({ OTP_CODE_TTL_SECONDS: '60' })).toContain('OTP_CODE_MIN_LIFE_SECONDS: ')
   })
 
+  it('is a host or a code length with which an SMS does not fit one segment', () => {
+    const env = {
+      ...GOOD,
+      SENDGRID_API_KEY: 'x',
+      VONAGE_APPLICATION_ID: '7d3a5c2e-1111-4222-8333-444455556666',
+      VONAGE_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----',
+    }
+    const load = (more: object) => () => loadConfig(['providers', 'codes', 'policy'], { ...env, ...more })
+    expect(load({})).not.toThrow()
+    expect(load({ OTP_ORIGIN_HOST: 'one-time-passwords.example.co.jp' })).toThrow('OTP_ORIGIN_HOST: wants a shorter')
+    expect(load({ OTP_ORIGIN_HOST: 'www.example.co.jp', OTP_CODE_DIGITS: '8' })).toThrow('one segment in')
+  })
+
   it('is a development key in production, and only there', () => {
     const dev = { OTP_MASTER_KEYS: `dev-1:${KEY}`, OTP_API_KEYS: `dev-x:${HASH}:challenges:start` }
     loadConfig(SECTIONS, { ...GOOD, ...dev })
