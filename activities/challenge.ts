@@ -17,7 +17,7 @@ import {
 import { smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
 import { renderMessage } from '../domain/messages.ts'
-import { admitChallenge } from '../postgres/admission.ts'
+import { admitChallenge, moveToOtherChannel } from '../postgres/admission.ts'
 import {
   closeChallenge,
   openAndStamp,
@@ -57,10 +57,11 @@ export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
   const { sql, policy, codes, providers, delivery } = dependencies
 
-  return {
+  const activities = {
     /**
-     * Opens the challenge, sends its code, and records that a provider took it (C2 c, C4, C10). Safe to repeat: the
-     * ten minutes start once, and a repeated send carries the same code.
+     * Opens the challenge, sends its code, and records that a provider took it (C2 c, C4, C10). Where the provider
+     * refuses for good, the same code goes by the other channel (D6). Safe to repeat: the ten minutes start once, and a
+     * repeated send carries the same code.
      *
      * @throws a retryable failure where the provider or Postgres may do better the next time
      */
@@ -88,7 +89,10 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
         return sent(challenge, remainingMs, seal)
       } catch (error) {
         if (!(error instanceof SendError)) throw error
-        if (error.kind === 'permanent') return giveUp(input.challengeId, 'rejected_by_provider')
+        if (error.kind === 'permanent') {
+          const isMoved = await moveToOtherChannel(sql, policy, stamp.challenge)
+          return isMoved ? activities.sendCode(input) : giveUp(input.challengeId, 'rejected_by_provider')
+        }
         // What will be too late then is so now: the member need not wait to be told.
         if ((error.retryAfterMs ?? 0) > stamp.remainingMs - policy.minLifeSeconds * 1000) {
           return giveUp(input.challengeId, 'too_late')
@@ -147,6 +151,8 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       return challenge.outcome === null ? { remainingMs: remainingMs! } : { closed: resultOf(challenge) }
     },
   }
+
+  return activities
 
   function closeStanding(challengeId: string, as: 'expired' | 'cancelled' | 'undeliverable', reason?: string) {
     return closeChallenge(

@@ -5,7 +5,7 @@
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
 import { chooseDestination, smsPrefix } from '../domain/destination.ts'
-import { admit, type Challenge, type RefusalReason } from './challenges.ts'
+import { admit, failOver, type Challenge, type RefusalReason } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
 export interface AdmissionRequest {
@@ -84,11 +84,9 @@ export async function admitChallenge(
         memberVersion: member.version,
         purpose: request.purpose,
         caller: request.caller,
-        channel: choice.channel,
-        destination: choice.destination,
+        ...addressed(choice),
         language: request.locale ?? member.language ?? 'ja',
         mobileCarrier: registering ? null : member.mobileCarrier,
-        ...(choice.channel === 'sms' && { smsPrefix: smsPrefix(choice.destination) }),
         ...(ipHash !== undefined && { ipHash }),
         ...(continues !== undefined && { continues }),
         ...(idempotency && { idempotencyKey: idempotency.key, requestHash: idempotency.requestHash }),
@@ -99,6 +97,29 @@ export async function admitChallenge(
   }
   throw new Error('the member changed at every look')
 }
+
+/**
+ * D6: moves a challenge to the member's other channel, where policy allows that now: not while a phone is registered,
+ * not from mandatory SMS to e-mail, and not to a destination that is unusable.
+ *
+ * @returns whether its code may be sent there
+ */
+export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<boolean> {
+  const { challengeId, memberId, purpose } = challenge
+  const member = await activeMember(sql, memberId)
+  if (member === undefined || purpose === 'register_phone') return false
+  const channel = challenge.channel === 'sms' ? 'email' : 'sms'
+  const { smsMandatory } = member
+  const choice = chooseDestination({ member, channel, smsMandatory, smsCountries: policy.smsCountries })
+  if ('undeliverable' in choice || choice.channel !== channel) return false
+  return failOver(sql, challengeId, { ...addressed(choice), mobileCarrier: member.mobileCarrier }, policy)
+}
+
+const addressed = ({ channel, destination }: { channel: Channel; destination: string }) => ({
+  channel,
+  destination,
+  ...(channel === 'sms' && { smsPrefix: smsPrefix(destination) }),
+})
 
 async function activeMember(sql: Sql, memberId: string): Promise<Member | undefined> {
   const [member] = await sql<[Member?]>`

@@ -128,6 +128,20 @@ export async function recordSent(
   return row.answer
 }
 
+/** @returns whether the challenge is on the other channel now */
+export async function failOver(
+  sql: Sql,
+  challengeId: string,
+  to: { channel: Channel; destination: string; mobileCarrier: string | null; smsPrefix?: string },
+  policy: Policy,
+): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`
+    select fail_over(
+      ${challengeId}, ${to.channel}, ${to.destination}, ${to.mobileCarrier}, ${to.smsPrefix ?? null},
+      ${json(sql, policy)}) as answer`
+  return row.answer
+}
+
 export async function recordRefusal(
   sql: Sql,
   refusal: {

@@ -5,12 +5,12 @@ import { randomUUID } from 'node:crypto'
 import { WorkflowFailedError } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyCode } from '../client/verify-code.ts'
-import type { Channel } from '../domain/challenge.ts'
 import type { Fault } from '../local/simulators/faults.ts'
 import { readChallenge } from '../postgres/challenges.ts'
+import { CHANNEL } from '../workflows/search-attributes.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
 import { codeOf } from './support/simulators.ts'
-import { startSystem, type System } from './support/system.ts'
+import { startSystem, type MemberFields, type System } from './support/system.ts'
 
 /** A provider counts as silent after a second. */
 let system: System
@@ -28,9 +28,9 @@ afterAll(() => Promise.all([system?.stop(), brief?.stop()]))
 /** Starts a challenge of a new member, whose messages meet these faults in turn. */
 async function startUnder(
   faults: Omit<Fault, 'to'>[],
-  { on = system, channel = 'sms' }: { on?: System; channel?: Channel } = {},
+  { on = system, channel = 'sms', ...fields }: MemberFields & { on?: System } = {},
 ) {
-  const memberId = await on.addMember({ channel })
+  const memberId = await on.addMember({ channel, ...fields })
   const [member] = await on.sql<[{ to: string }]>`
     select case when notification_preference = 'sms' then phone else email end as to
     from members where member_id = ${memberId}`
@@ -118,8 +118,9 @@ describe.concurrent.each(['sms', 'email'] as const)('by %s', (channel) => {
     expect(await endingOf(system, started.challengeId)).toEqual(endedOnceAs('undeliverable'))
   })
 
-  it.each([400, 403, 422])('a %i is final: undeliverable at once, with a reason and an advice', async (status) => {
-    const started = await startUnder([{ status, times: 1 }], { channel })
+  it.each([400, 403, 422])('a %i is final, and without another channel undeliverable at once', async (status) => {
+    const without = channel === 'sms' ? { email: null } : { phone: null }
+    const started = await startUnder([{ status, times: 1 }], { channel, ...without })
     expect(await failureOf(started)).toMatchObject({
       type: 'undeliverable',
       details: [{ outcome: 'undeliverable', reason: 'rejected_by_provider', advice: 'contact_center' }],
@@ -129,10 +130,54 @@ describe.concurrent.each(['sms', 'email'] as const)('by %s', (channel) => {
     expect(await started.messages()).toEqual([])
   })
 
+  it.each([400, 403, 422])('a %i sends the same code by the other channel, with the same expiry', async (status) => {
+    const started = await startUnder([{ status }], { channel })
+    await system.until(() => isSent(started))
+    const challenge = await readChallenge(system.sql, started.challengeId)
+    expect(challenge).toMatchObject({ channel: channel === 'sms' ? 'email' : 'sms', outcome: null })
+    expect(Date.parse(challenge!.expiresAt!) - Date.parse(challenge!.sendBeganAt!)).toBe(600_000)
+    const [message, ...more] = await system.simulators.messages(challenge!.destination!)
+    expect(more).toEqual([])
+    expect(await started.messages()).toEqual([])
+    const submission = { challengeId: started.challengeId, code: codeOf(message!), attemptId: randomUUID() }
+    const verified = await verifyCode({ ...system.judge, temporal: system.temporal }, submission)
+    await verified?.told
+    expect(await executionOf(system, started.memberId).result()).toMatchObject({ outcome: 'verified' })
+    const { typedSearchAttributes } = await executionOf(system, started.memberId).describe()
+    expect(typedSearchAttributes.get(CHANNEL)).toBe(challenge!.channel)
+  })
+
   it.each([401, 402])('a %i can be mended by an operator, so it is tried again', async (status) => {
     const started = await startUnder([{ status, times: 1 }], { channel })
     await system.until(() => isSent(started))
     expect(await verifyWithItsCode(started)).toBe('verified')
+  })
+})
+
+describe('a provider that refuses for good', () => {
+  it('on both channels leaves the challenge undeliverable, after one request each', async () => {
+    const started = await startUnder([{ status: 422 }])
+    const member = await system.sql<
+      [{ email: string }]
+    >`select email from members where member_id = ${started.memberId}`
+    await system.simulators.faults({ status: 422, to: member[0].email })
+    expect(await failureOf(started)).toMatchObject({ type: 'undeliverable' })
+    expect(await endingOf(system, started.challengeId)).toEqual(endedOnceAs('undeliverable'))
+  })
+
+  it('never moves a member whose SMS is mandatory to e-mail', async () => {
+    const memberId = await system.addMember({ channel: 'email' })
+    await system.sql`insert into enrollments values (${memberId}, challenge_now() - interval '1 day')`
+    const [{ phone, email }] = await system.sql<[{ phone: string; email: string }]>`
+      select phone, email from members where member_id = ${memberId}`
+    await system.simulators.faults({ status: 422, to: phone })
+    const challengeId = await begin(system, { memberId })
+    const failure: unknown = await executionOf(system, memberId)
+      .result()
+      .catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(WorkflowFailedError)
+    expect(await endingOf(system, challengeId)).toEqual(endedOnceAs('undeliverable'))
+    expect(await system.simulators.messages(email)).toEqual([])
   })
 })
 

@@ -24,13 +24,14 @@ import {
   isAttemptJudged,
   isChallengeInput,
   isVerifyCodeInput,
+  type Channel,
   type ChallengeInput,
   type ChallengeResult,
   type VerifyCodeInput,
   type VerifyCodeResult,
 } from '../domain/challenge.ts'
 import { challengeWorkflowId } from './ids.ts'
-import { OUTCOME } from './search-attributes.ts'
+import { CHANNEL, MEMBER_ID, OUTCOME, PURPOSE } from './search-attributes.ts'
 import {
   attemptJudgedSignal,
   challengeStatusQuery,
@@ -167,19 +168,28 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     })
     settle(standing)
     if (standing.outcome === 'superseded' || standing.outcome === 'cancelled') {
-      showOutcome(standing)
+      showOutcome(input, standing, status.channel)
       throw error
     }
   }
 
-  showOutcome(result!)
+  showOutcome(input, result!, status.channel)
   if (result!.outcome === 'undeliverable') {
     throw ApplicationFailure.nonRetryable('the code could not be delivered', 'undeliverable', result)
   }
   return result!
 }
 
-const showOutcome = ({ outcome }: ChallengeResult) => upsertSearchAttributes([{ key: OUTCOME, value: outcome }])
+/** O1. A start that did not come from our API said nothing of member, purpose and channel; a failover changed the last. */
+function showOutcome({ memberId, purpose }: ChallengeInput, { outcome }: ChallengeResult, channel?: Channel): void {
+  const known = workflowInfo().typedSearchAttributes
+  upsertSearchAttributes([
+    { key: OUTCOME, value: outcome },
+    ...(known.get(MEMBER_ID) === undefined ? [{ key: MEMBER_ID, value: memberId }] : []),
+    ...(known.get(PURPOSE) === undefined ? [{ key: PURPOSE, value: purpose }] : []),
+    ...(channel !== undefined && known.get(CHANNEL) !== channel ? [{ key: CHANNEL, value: channel }] : []),
+  ])
+}
 
 /** C15: counted, and otherwise without effect. */
 function ignore(message: string): void {
