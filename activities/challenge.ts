@@ -21,6 +21,7 @@ import { admitChallenge, moveToOtherChannel } from '../postgres/admission.ts'
 import {
   closeChallenge,
   openAndStamp,
+  readChallenge,
   recordRefusal,
   recordSent,
   resultOf,
@@ -103,6 +104,20 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
           ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
         })
       }
+    },
+
+    /**
+     * D7: a negative receipt stands, so the same code goes by the other channel, where policy allows. Safe to repeat.
+     *
+     * @returns `undefined` where nothing is sent: the message has not failed, or there is no other way
+     */
+    async failOver(input: ChallengeInput): Promise<Sent | Closed | undefined> {
+      const challenge = await readChallenge(sql, input.challengeId)
+      if (challenge === undefined) return undefined
+      const isMoved =
+        challenge.sentAt === null ||
+        (challenge.delivery === 'failed' && (await moveToOtherChannel(sql, policy, challenge)))
+      return isMoved ? activities.sendCode(input) : undefined
     },
 
     /**

@@ -9,6 +9,7 @@ import {
   closeTerminated,
   forgetAfterADay,
   markTold,
+  undeliveredChallenges,
   untoldChallenges,
   voidAdmissions,
   type Challenge,
@@ -16,7 +17,7 @@ import {
 import type { Sql } from '../postgres/connect.ts'
 import { openExecution } from '../temporal/open-execution.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
-import { attemptJudgedSignal } from '../workflows/messages.ts'
+import { attemptJudgedSignal, deliveryFailedSignal } from '../workflows/messages.ts'
 
 export interface SweepDependencies {
   readonly sql: Sql
@@ -30,6 +31,7 @@ export interface Swept {
   readonly abandoned: number
   readonly terminated: number
   readonly told: number
+  readonly undelivered: number
 }
 
 export type SweepActivities = ReturnType<typeof createSweepActivities>
@@ -50,8 +52,10 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
       const untold = await untoldChallenges(sql, GRACE_SECONDS, BATCH)
       const gone = (await Promise.all(untold.map(tell))).filter((id) => id !== undefined)
       if (gone.length > 0) await markTold(sql, gone)
+      const undelivered = await undeliveredChallenges(sql, BATCH)
+      await Promise.all(undelivered.map(tellOfFailedDelivery))
       await forgetAfterADay(sql)
-      return { overdue, abandoned, terminated, told: untold.length }
+      return { overdue, abandoned, terminated, told: untold.length, undelivered: undelivered.length }
     },
   }
 
@@ -74,6 +78,14 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
     const runs: string[] = []
     for await (const { runId } of temporal.workflow.list({ query, pageSize: BATCH })) runs.push(runId)
     return runs
+  }
+
+  /** A hint that was lost; the workflow takes a few of them at most. */
+  async function tellOfFailedDelivery({ memberId, runId }: Challenge): Promise<void> {
+    const handle = temporal.workflow.getHandle(challengeWorkflowId(memberId), runId!)
+    await handle.signal(deliveryFailedSignal).catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error
+    })
   }
 
   /** @returns the challenge's id where there is no execution left to tell */

@@ -279,6 +279,23 @@ export async function untoldChallenges(sql: Sql, graceSeconds: number, most: num
   return rows.map((row) => row.answer)
 }
 
+/**
+ * D7: open challenges whose message has failed, by a receipt of the last minutes, and that have not failed over; all,
+ * or those of `among`.
+ */
+export async function undeliveredChallenges(sql: Sql, most: number, among?: readonly string[]): Promise<Challenge[]> {
+  const rows = await sql<{ answer: Challenge }[]>`
+    select challenge_view(c) as answer from challenges c
+    where c.outcome is null and c.failed_over_from is null and c.run_id is not null
+      and c.challenge_id in (
+        select r.challenge_id from receipts r
+        where r.kind = 'failed' and r.received_at > challenge_now() - interval '10 minutes'
+          and ${among ? sql`r.challenge_id = any(${among as string[]}::uuid[])` : sql`true`})
+      and delivery_of(c) = 'failed'
+    limit ${most}`
+  return rows.map((row) => row.answer)
+}
+
 /** There is no execution left to tell. */
 export async function markTold(sql: Sql, challengeIds: readonly string[]): Promise<void> {
   await sql`update challenges set told = true where challenge_id = any(${challengeIds as string[]}::uuid[])`

@@ -41,3 +41,6 @@ export interface AttemptJudged {
   readonly seal?: string
 }
 export const attemptJudgedSignal = defineSignal<[AttemptJudged]>('attemptJudged')
+
+/** From our own API: a negative receipt came (D7). A hint; whether there is one, the activity reads from Postgres. */
+export const deliveryFailedSignal = defineSignal('deliveryFailed')

@@ -35,13 +35,14 @@ import { CHANNEL, MEMBER_ID, OUTCOME, PURPOSE } from './search-attributes.ts'
 import {
   attemptJudgedSignal,
   challengeStatusQuery,
+  deliveryFailedSignal,
   verifyCodeSignal,
   verifyCodeUpdate,
   type ChallengeStatusResult,
 } from './messages.ts'
 
 /** A send is bound by the life of the code (C4), which Postgres judges; the time-out here is for when it cannot. */
-const { sendCode } = proxyActivities<ChallengeActivities>({
+const { sendCode, failOver } = proxyActivities<ChallengeActivities>({
   startToCloseTimeout: '10s',
   scheduleToCloseTimeout: '10m',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -60,6 +61,8 @@ const { readOutcome } = proxyLocalActivities<ChallengeActivities>({
 /** How long one that gave way waits for the newer start to cancel it, so that it shows as Canceled. */
 const GIVE_WAY = '5s'
 
+/** There are two channels, and few reasons to be told again that the first has failed. */
+const MOST_HINTS = 10
 /** No member types so often; a flood must not fill the history (51,200 events at most). */
 const MOST_SIGNALS = 1_000
 
@@ -126,21 +129,41 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
 
   // A code verifies while its send is still being answered, so the send runs beside the waiting.
   const sending = new CancellationScope()
-  const send = async () => {
+  let sends = 0
+  const send = async (activity: typeof sendCode | typeof failOver) => {
+    sends++
     try {
-      const sent = await sending.run(() => sendCode(input))
+      const sent = await sending.run(() => activity(input))
+      if (sent === undefined) return
       if ('closed' in sent) return settle(sent.closed)
+      const attemptsLeft = status.attemptsLeft ?? sent.status.attemptsLeft
+      status = { ...status, ...sent.status, attemptsLeft, status: result?.outcome ?? 'open' }
       ;({ seal } = sent)
-      status = { ...sent.status, ...status, status: result?.outcome ?? 'open' }
       delivery.remainingMs = sent.remainingMs
     } catch {
-      delivery.failed = true
+      // After a failover that failed, the first message may still arrive.
+      if (delivery.remainingMs === undefined) delivery.failed = true
+    } finally {
+      sends--
+      failOverIfUndelivered()
     }
   }
+  let undelivered = false
+  const failOverIfUndelivered = () => {
+    if (!undelivered || sends > 0 || result !== undefined) return
+    undelivered = false
+    void send(failOver)
+  }
+  let hints = 0
+  setHandler(deliveryFailedSignal, () => {
+    if (++hints > MOST_HINTS) return ignore('deliveryFailed')
+    undelivered = true
+    failOverIfUndelivered()
+  })
   const news = () => result !== undefined || hinted
 
   try {
-    void send()
+    void send(sendCode)
     while (result === undefined) {
       if (hinted) {
         hinted = false
@@ -156,7 +179,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
         else delivery.remainingMs = remainingMs!
       }
     }
-    if (delivery.remainingMs === undefined) sending.cancel()
+    if (sends > 0) sending.cancel()
     await condition(allHandlersFinished)
     if (result.outcome === 'superseded' || result.outcome === 'cancelled') await condition(() => false, GIVE_WAY)
   } catch (error) {

@@ -100,8 +100,7 @@ begin
 end
 $$;
 
--- D6: the provider of this channel will never take the message, so the code goes by the other one: the same code, the
--- same expiry. Only while the challenge is the newest and open, with enough life left, and once. Safe to repeat.
+-- D6, D7: the message will not arrive by this channel, so the code goes by the other one: the same code, the same expiry. Only while the challenge is the newest and open, with enough life left, and once. Safe to repeat.
 -- Returns whether the challenge is on the other channel now.
 create or replace function fail_over(
   challenge uuid, to_channel text, to_destination text, carrier text, prefix text, policy jsonb
@@ -118,7 +117,7 @@ begin
   at := challenge_now();
   update challenges
   set channel = to_channel, destination = to_destination, mobile_carrier = carrier, sms_prefix = prefix,
-      failed_over_from = channel
+      failed_over_from = channel, sent_at = null, provider = null, provider_message_id = null
   where challenge_id = challenge and outcome is null and failed_over_from is null and channel <> to_channel
     and head.newest_challenge_id = challenge
     and expires_at >= at + make_interval(secs => (policy->>'minLifeSeconds')::float8);

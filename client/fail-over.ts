@@ -1,0 +1,28 @@
+/**
+ * What follows from negative receipts (D7): the workflows of the challenges that they are about are told.
+ */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import { undeliveredChallenges } from '../postgres/challenges.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { challengeWorkflowId } from '../workflows/ids.ts'
+import { deliveryFailedSignal } from '../workflows/messages.ts'
+
+/**
+ * Tells the executions of those of these challenges that are open and whose message has failed, so that they fail over.
+ * What is lost here, the sweep does.
+ */
+export async function tellOfFailedDeliveries(
+  { sql, temporal }: { sql: Sql; temporal: Client },
+  challengeIds: readonly string[],
+): Promise<void> {
+  const undelivered = await undeliveredChallenges(sql, challengeIds.length, challengeIds)
+  await Promise.all(undelivered.map(({ memberId, runId }) => tell(temporal, memberId, runId!)))
+}
+
+async function tell(temporal: Client, memberId: string, runId: string): Promise<void> {
+  try {
+    await temporal.workflow.getHandle(challengeWorkflowId(memberId), runId).signal(deliveryFailedSignal)
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error
+  }
+}
