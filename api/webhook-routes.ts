@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { tellOfFailedDeliveries } from '../client/fail-over.ts'
 import type { NoReceipt, Receipt } from '../domain/receipt.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { isSignedBySendGrid, readSendGridEvent, readSendGridSignature } from '../providers/sendgrid-webhook.ts'
@@ -104,11 +105,18 @@ function readSigned(isSigned: ((body: Buffer) => boolean) | undefined, body: unk
   }
 }
 
-/** Keeps what is a receipt, and counts all. Rejects where Postgres is away: the provider comes again. */
-function createKeeper({ inPostgres, metrics }: RouteDeps) {
+/**
+ * Keeps what is a receipt, counts all, and has the challenges whose message failed told. Rejects where Postgres is
+ * away: the provider comes again.
+ */
+function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteDeps) {
   return async (provider: 'sendgrid' | 'vonage', elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
     const receipts = elements.filter((element) => typeof element !== 'string')
     const applied = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : 0
+    const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ challengeId }) => challengeId)
+    if (applied > 0 && failed.length > 0) {
+      background.add('tell of failed deliveries', tellOfFailedDeliveries({ sql, temporal }, failed))
+    }
     const count = (result: string, number: number) => metrics.receipts.inc({ provider, result }, number)
     count('new', applied)
     count('known', receipts.length - applied)

@@ -65,7 +65,7 @@ describe('a negative receipt', () => {
   it('of which nobody told is found by the sweep', async () => {
     const started = await sent()
     await receipt(started, 'failed')
-    await byEmail(started.challengeId)
+    expect(await byEmail(started.challengeId)).toMatchObject({ outcome: null })
   })
 
   it('on a challenge that has failed over already moves it no further', async () => {

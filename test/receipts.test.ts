@@ -10,7 +10,7 @@ import { freePort } from '../local/stack/ports.ts'
 import { readChallenge, recordSent } from '../postgres/challenges.ts'
 import { connect } from '../postgres/connect.ts'
 import { startApi, type Api } from './support/api.ts'
-import { startSimulators, type Simulators } from './support/simulators.ts'
+import { codeOf, startSimulators, type Simulators } from './support/simulators.ts'
 import { until } from './support/until.ts'
 import {
   forgedSendGridPost,
@@ -479,16 +479,16 @@ describe('end to end, with a worker and providers that tell', () => {
   })
 
   it.each(['sms', 'email'] as const)(
-    '%s that does not arrive is failed, told twice and out of order',
+    '%s that does not arrive is failed where there is no other channel, told twice and out of order',
     async (channel) => {
-      const email = `failing-${randomUUID()}@example.jp`
-      const phone = `+8190${String(randomInt(99_999_999)).padStart(8, '0')}`
+      const email = channel === 'email' ? `failing-${randomUUID()}@example.jp` : null
+      const phone = channel === 'sms' ? `+8190${String(randomInt(99_999_999)).padStart(8, '0')}` : null
       const receipts = [
         { status: 'deferred', afterMs: 60 },
         { status: 'delivered', afterMs: 120 },
         { status: 'failed', afterMs: 20, times: 2 },
       ] as const
-      await simulators.faults({ to: channel === 'sms' ? phone : email, receipts: [...receipts], times: 1 })
+      await simulators.faults({ to: (phone ?? email)!, receipts: [...receipts], times: 1 })
       const id = await start(await api.system.addMember({ channel, email, phone }))
       const kept = async () => {
         const [row] = await api.system.sql<[{ count: number }]>`
@@ -498,6 +498,24 @@ describe('end to end, with a worker and providers that tell', () => {
       await until(kept)
       expect(await deliveryOf(id)).toBe('failed')
       expect((await readChallenge(api.system.sql, id))?.outcome).toBeNull()
+    },
+  )
+
+  it.each(['sms', 'email'] as const)(
+    '%s that does not arrive goes by the other channel within 2 s, and arrives there',
+    async (channel) => {
+      const email = `failing-${randomUUID()}@example.jp`
+      const phone = `+8190${String(randomInt(99_999_999)).padStart(8, '0')}`
+      const to = channel === 'sms' ? phone : email
+      await simulators.faults({ to, receipts: [{ status: 'failed', afterMs: 100 }], times: 1 })
+      const id = await start(await api.system.addMember({ channel, email, phone }))
+      const other = channel === 'sms' ? email : phone
+      const message = await until(async () => (await simulators.messages(other))[0], 2_000)
+      const [first] = await simulators.messages(to)
+      expect(codeOf(message)).toBe(codeOf(first!))
+      const status = async () => (await api.call('GET', `/v1/challenges/${id}`)).json<{ delivery?: string }>()
+      await until(async () => (await status()).delivery === 'delivered')
+      expect(await status()).toMatchObject({ status: 'open', channel: channel === 'sms' ? 'email' : 'sms' })
     },
   )
 
