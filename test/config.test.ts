@@ -3,6 +3,7 @@
  * wants; production refuses development keys.
  */
 import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig } from '../config.ts'
 
@@ -16,6 +17,7 @@ const GOOD = {
   OTP_MASTER_KEYS: `2026b:${KEY},2026a:${KEY}`,
   KAFKA_BROKERS: 'a:9092,b:9092',
 }
+const ED25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
 const SECTIONS = ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
 const mistakesOf = (env: Record<string, string>) => {
   try {
@@ -85,6 +87,14 @@ describe('bad configuration', () => {
     for (const name of ['PORT', 'DATABASE_URL', 'OTP_MASTER_KEYS', 'OTP_MAX_ATTEMPTS']) {
       expect(message).toContain(`${name}: `)
     }
+  })
+
+  it('is a webhook key that is none, and a secret without its account', () => {
+    for (const key of ['AAAA', 'not base64', ED25519]) {
+      expect(mistakesOf({ SENDGRID_WEBHOOK_PUBLIC_KEY: key })).toContain('SENDGRID_WEBHOOK_PUBLIC_KEY: ')
+    }
+    expect(mistakesOf({ VONAGE_SIGNATURE_SECRET: 'x'.repeat(32) })).toContain('VONAGE_API_KEY: ')
+    expect(mistakesOf({ VONAGE_SIGNATURE_SECRET: 'short', VONAGE_API_KEY: 'a' })).toContain('VONAGE_SIGNATURE_SECRET: ')
   })
 
   it('is a life that ends before a send may begin', () => {

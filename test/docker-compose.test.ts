@@ -1,6 +1,7 @@
 /**
  * Q2: "`docker compose up` runs the whole on images." Without a container engine, as far as the file itself tells.
  */
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -31,6 +32,10 @@ const dotEnv: Record<string, string> = {
   OTP_API_KEYS: keys.apiCallers,
   OTP_IP_HASH_KEY: keys.ipHashKey,
   SENDGRID_API_KEY: keys.sendgridApiKey,
+  SENDGRID_WEBHOOK_PUBLIC_KEY: keys.sendgridWebhookPublicKey,
+  OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY: keys.sendgridWebhookPrivateKey,
+  VONAGE_API_KEY: keys.vonageApiKey,
+  VONAGE_SIGNATURE_SECRET: keys.vonageSignatureSecret,
   VONAGE_APPLICATION_ID: keys.vonageApplicationId,
   VONAGE_PRIVATE_KEY: keys.vonagePrivateKey,
 }
@@ -65,6 +70,15 @@ describe('docker compose', () => {
   test('hands the master keys to the API and the challenge worker alone', () => {
     const holders = own.filter(([name]) => 'OTP_MASTER_KEYS' in environmentOf(name)).map(([name]) => name)
     expect(holders.toSorted()).toEqual(['api', 'challenge-worker'])
+  })
+
+  test('lets the API believe what the simulators sign', () => {
+    const { webhooks } = loadConfig(['webhooks'], environmentOf('api'))
+    const { VONAGE_SIGNATURE_SECRET: secret, ...simulators } = environmentOf('simulators')
+    expect(webhooks.vonage?.signatureSecret).toBe(secret)
+    const der = Buffer.from(simulators['OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY']!, 'base64')
+    const publicKey = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
+    expect(webhooks.sendgridPublicKey?.equals(publicKey)).toBe(true)
   })
 
   test('starts entrances that exist', () => {

@@ -136,6 +136,19 @@ describe('a start on one machine', () => {
     expect(start.output()).toContain(`${endpoints.api}/v1/challenges`)
   })
 
+  test.each(['sms', 'email'])('hears from its simulated providers what became of a message by %s', async (name) => {
+    const headers = { authorization: `Bearer ${endpoints.apiKey}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ memberId: endpoints.sampleMembers[name], purpose: 'view_membership' })
+    const started = await fetch(`${endpoints.api}/v1/challenges`, { method: 'POST', headers, body })
+    const { challengeId } = (await started.json()) as { challengeId: string }
+    const isDelivered = async () => {
+      const answer = await fetch(`${endpoints.api}/v1/challenges/${challengeId}`, { headers })
+      return ((await answer.json()) as { delivery?: string }).delivery === 'delivered'
+    }
+    await until(isDelivered, 15_000)
+    expect(await isDelivered()).toBe(true)
+  })
+
   test('keeps its secrets for the eyes of its owner', async () => {
     for (const file of ['endpoints.json', 'development-keys.json', 'postgres/password']) {
       expect((await stat(join(folder, file))).mode & 0o077, file).toBe(0)

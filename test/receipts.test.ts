@@ -446,6 +446,7 @@ it('a post may be larger than other bodies, up to its own limit', async () => {
 it('receipts are absorbed by the thousand a second, in posts of 100', async ({ annotate }) => {
   const ids = await sentChallenges('sendgrid', 100)
   const requests = Array.from({ length: 100 }, () => sendGridPost(ids.map((id) => sendGridEvent(id, 'delivered'))))
+  const before = await receiptCount()
   const began = performance.now()
   await Promise.all(
     Array.from({ length: 4 }, async () => {
@@ -456,6 +457,7 @@ it('receipts are absorbed by the thousand a second, in posts of 100', async ({ a
   )
   const perSecond = Math.round(10_000 / ((performance.now() - began) / 1000))
   await annotate(`${perSecond} events/s`)
+  expect(await receiptCount()).toBe(before + 10_000)
   // The aim is 2,000 on 2 cores of its own; this machine may be busy.
   expect(perSecond).toBeGreaterThan(1_000)
 })
