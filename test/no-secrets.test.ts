@@ -119,8 +119,11 @@ function memberEvent({ memberId, phone, name }: Member, index: number) {
   return { key: memberId, value: JSON.stringify(event) }
 }
 
-const destinationOf = ({ name, phone }: Member, index: number) =>
-  index % 2 === 0 ? `+81${phone}` : `${name}@example.jp`
+/** Where the code goes, and where it would go by the other channel. */
+const destinationsOf = ({ name, phone }: Member, index: number): [first: string, other: string] => {
+  const [sms, email] = [`+81${phone}`, `${name}@example.jp`]
+  return index % 2 === 0 ? [sms, email] : [email, sms]
+}
 
 /** A call to the API; what is answered with 5xx is asked again with the same key, as callers do. */
 async function call(method: string, path: string, body?: object) {
@@ -144,7 +147,10 @@ const FAULTS: Readonly<Record<number, object>> = {
   7: { latencyMs: 2_000, times: 1 },
   9: { status: 429, retryAfterSeconds: 1, times: 1 },
   11: { status: 422 },
+  13: { status: 422 },
 }
+/** Refused on both channels, so that nothing is left. */
+const REFUSED_EVERYWHERE = 11
 
 async function runChallenges() {
   const queue = members.entries()
@@ -163,14 +169,15 @@ const cutSessions = () => stack.sql`
   where application_name in ('challenge-worker', 'api', 'member-consumer', 'outbox-relay')`
 
 async function runOne(member: Member, index: number) {
-  const to = destinationOf(member, index)
+  const [first, other] = destinationsOf(member, index)
   const fault = FAULTS[index % 20]
-  if (fault) await stack.simulators.faults({ to, ...fault })
+  if (fault) await stack.simulators.faults({ to: first, ...fault })
+  if (index % 20 === REFUSED_EVERYWHERE) await stack.simulators.faults({ to: other, ...fault })
   const byTemporal = index % 4 === 3
   const challengeId = byTemporal ? await begin(stack, { memberId: member.memberId }) : await startByHttp(member)
   if (challengeId === undefined) return
   const code = await until(async () => {
-    const [message] = await stack.simulators.messages(to)
+    const [message] = [...(await stack.simulators.messages(first)), ...(await stack.simulators.messages(other))]
     const [closed] = await stack.sql`select from challenges where challenge_id = ${challengeId} and outcome is not null`
     return message ? codeOf(message) : closed && ''
   }, 60_000)
