@@ -9,7 +9,7 @@ import { readChallenge } from '../postgres/challenges.ts'
 import { challengeStatusQuery, deliveryFailedSignal, verifyCodeSignal } from '../workflows/messages.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
 import { codeOf } from './support/simulators.ts'
-import { startSystem, type MemberFields, type System } from './support/system.ts'
+import { startSystem, type MemberFields, type System, type WorkerProcess } from './support/system.ts'
 
 let system: System
 beforeAll(async () => {
@@ -111,6 +111,40 @@ describe('a negative receipt', () => {
     )
     expect(await readChallenge(system.sql, started.challengeId)).toMatchObject({ channel: 'sms', outcome: null })
     expect(await system.simulators.messages(started.email)).toEqual([])
+  })
+})
+
+describe('a worker killed after the challenge moved, before the other provider has answered', () => {
+  let killed: System
+  let worker: WorkerProcess
+  beforeAll(async () => {
+    killed = await startSystem()
+    worker = await killed.process('workers/challenge-worker.ts')
+  })
+  afterAll(() => killed?.stop())
+
+  it('leaves a challenge whose same code the next worker sends there, and nowhere else', async () => {
+    const memberId = await killed.addMember()
+    const [{ phone, email }] = await killed.sql<[{ phone: string; email: string }]>`
+      select phone, email from members where member_id = ${memberId}`
+    await killed.simulators.faults({ to: phone, status: 422 })
+    // Taken at once, and never answered within this test.
+    await killed.simulators.faults({ to: email, latencyMs: 60_000, times: 1 })
+    const challengeId = await begin(killed, { memberId })
+    await killed.until(async () => (await killed.simulators.messages(email)).length === 1)
+    expect(await readChallenge(killed.sql, challengeId)).toMatchObject({ channel: 'email', sentAt: null })
+    await worker.kill()
+    await killed.process('workers/challenge-worker.ts')
+    await killed.until(async () => ((await readChallenge(killed.sql, challengeId))?.sentAt ? true : undefined), 30_000)
+
+    const messages = await killed.simulators.messages(email)
+    expect(messages).toHaveLength(2)
+    expect(new Set(messages.map(codeOf)).size).toBe(1)
+    expect(await killed.simulators.messages(phone)).toEqual([])
+    const execution = executionOf(killed, memberId)
+    await execution.signal(verifyCodeSignal, { challengeId, code: codeOf(messages[0]!) })
+    expect(await execution.result()).toMatchObject({ outcome: 'verified' })
+    expect(await endingOf(killed, challengeId)).toEqual(endedOnceAs('verified'))
   })
 })
 

@@ -150,7 +150,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   }
   let undelivered = false
   const failOverIfUndelivered = () => {
-    if (!undelivered || sends > 0 || result !== undefined) return
+    if (!undelivered || sends > 0 || delivery.failed || result !== undefined) return
     undelivered = false
     void send(failOver)
   }
