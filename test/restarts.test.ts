@@ -21,9 +21,14 @@ const RECOVERED_WITHIN_MS = 60_000
 
 let stack: OwnStack
 let published: Awaited<ReturnType<typeof readEvents>>
+// One hook each, so that the name of what does not come up is in the report.
 beforeAll(async () => {
   stack = await startOwnStack()
+})
+beforeAll(async () => {
   await Promise.all([stack.run('challenge-worker'), stack.run('outbox-relay')])
+})
+beforeAll(async () => {
   published = await readEvents()
 })
 afterAll(async () => {

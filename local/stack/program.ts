@@ -92,8 +92,12 @@ export async function runTool(
   return problem
 }
 
+/** An attempt that is not answered by then never will be: a part that has just begun can lose a request. */
+const ATTEMPT_MS = 10_000
+
 /**
- * Resolves with what `attempt` gives, once it gives something without throwing; tries again every 100 ms.
+ * Resolves with what `attempt` gives, once it gives something without throwing; tries again every 100 ms, and leaves
+ * an attempt that gives nothing within 10 s.
  *
  * @throws when the program ends first, or at the deadline, with the end of its output
  */
@@ -109,7 +113,7 @@ export async function whenReady<T>(
   void program.ended.then((how) => (ending = how))
   for (;;) {
     try {
-      return await attempt()
+      return await withinTime(attempt())
     } catch (error) {
       if (ending === undefined && Date.now() < deadline) await wait(100)
       else {
@@ -119,6 +123,13 @@ export async function whenReady<T>(
       }
     }
   }
+}
+
+function withinTime<T>(attempt: Promise<T>): Promise<T> {
+  const late = wait(ATTEMPT_MS, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${ATTEMPT_MS / 1000} s`)
+  })
+  return Promise.race([attempt, late])
 }
 
 /** The last lines of a file, or nothing where there is none. */
