@@ -1,12 +1,33 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
 const LOOPBACK = '127.0.0.1'
 
-/** A port of this machine that nothing listens on. */
-export const freePort = (): Promise<number> => probe(0).then((port) => port!)
+/**
+ * Below the ports that systems give to outgoing connections (Linux: from 32768, others: from 49152). One of those may be
+ * given away before the part listens on it; worse, who asks a port of that range whether somebody listens yet may be
+ * given that very port for the question, and is then connected to itself.
+ */
+const LISTENING = { from: 20_000, to: 32_000 }
+
+/** A port of this machine that nothing listens on, and that no outgoing connection takes. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LISTENING.from, LISTENING.to)
+    if (await isFree(port)) return port
+  }
+}
 
 /** Whether nothing listens on `port` of `host`. Default: loopback. */
-export const isFree = async (port: number, host = LOOPBACK): Promise<boolean> => (await probe(port, host)) !== undefined
+export function isFree(port: number, host = LOOPBACK): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+    )
+    server.listen(port, host, () => server.close(() => resolve(true)))
+  })
+}
 
 /**
  * `preferred`, or the next port above it that is free and not in `taken`; the choice is added to `taken`, so that
@@ -21,17 +42,4 @@ export async function nextFreePort(preferred: number, taken: Set<number>): Promi
     if (await isFree(port)) return port
   }
   throw new Error(`No port from ${preferred} to ${preferred + 99} is free: end what listens there`)
-}
-
-function probe(port: number, host = LOOPBACK): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(undefined) : reject(error),
-    )
-    server.listen(port, host, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : undefined))
-    })
-  })
 }
