@@ -222,6 +222,8 @@ const sections = {
       OTP_SMS_COUNTRIES: list(/^[A-Z]{2}$/, 'wants ISO 3166 country codes such as JP,TW').default(['JP']),
       /** Per block of 10,000 numbers (a number without its last four digits). */
       OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: int(0, 100_000, 100),
+      /** R2: minors are excluded from mandatory SMS; their age in Asia/Tokyo, in years. */
+      OTP_ADULT_AGE: int(1, 99, 18),
       /** C2: how long an older execution may take to close before it is terminated. */
       OTP_CLOSE_DEADLINE_SECONDS: int(1, 60, 5),
       /** C2: after that an admission that never opened is void. */
@@ -254,9 +256,20 @@ const sections = {
       ipLimitPer24Hours: v.OTP_IP_LIMIT_PER_24_HOURS,
       smsCountries: v.OTP_SMS_COUNTRIES,
       smsLimitPerPrefixPerHour: v.OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR,
+      adultAge: v.OTP_ADULT_AGE,
       closeDeadlineSeconds: v.OTP_CLOSE_DEADLINE_SECONDS,
       voidAfterSeconds: v.OTP_VOID_AFTER_SECONDS,
     })),
+
+  /** The rollout of mandatory SMS (R). */
+  campaign: z
+    .object({
+      /** R4: from an announcement to the date from which SMS is mandatory, at least. */
+      OTP_ENFORCE_AFTER_SECONDS: int(0, 31_536_000, 1_209_600),
+      /** How many notices a worker sends at the same time. */
+      OTP_NOTICES_AT_ONCE: int(1, 200, 20),
+    })
+    .transform((v) => ({ enforceAfterSeconds: v.OTP_ENFORCE_AFTER_SECONDS, noticesAtOnce: v.OTP_NOTICES_AT_ONCE })),
 
   providers: z
     .object({

@@ -25,6 +25,8 @@ export interface MemberConsumerOptions {
   readonly groupId?: string
   readonly topic?: string
   readonly deadLetterTopic?: string
+  /** Called after members changed. */
+  readonly onChanged?: () => void
   /** After that without a heartbeat the group counts this consumer as dead, and others take over. Default 10 s. */
   readonly sessionTimeoutMs?: number
 }
@@ -53,6 +55,7 @@ export function createMemberConsumer({
   groupId = 'member-events',
   topic = MEMBER_EVENTS,
   deadLetterTopic = MEMBER_EVENTS_DEAD_LETTERS,
+  onChanged = () => {},
   sessionTimeoutMs = 10_000,
 }: MemberConsumerOptions): MemberConsumer {
   // A fetch that waits for news holds up a stop for as long as it may wait.
@@ -77,6 +80,7 @@ export function createMemberConsumer({
       try {
         const applied = await applyMemberChanges(sql, payload.batch.partition, changes)
         counter.inc({ result: 'applied' }, applied)
+        if (applied > 0) onChanged()
         counter.inc({ result: 'unchanged' }, changes.length - applied)
         return []
       } catch (error) {

@@ -124,13 +124,13 @@ function createAlarm(signal: AbortSignal) {
 }
 
 const toMessage = (row: OutboxRow): Message => ({
-  key: row.memberId,
+  key: row.subject,
   value: JSON.stringify({
     specversion: '1.0',
     id: row.eventId,
     source: '/otp',
     type: row.type,
-    subject: row.memberId,
+    subject: row.subject,
     time: row.occurredAt.toISOString(),
     datacontenttype: 'application/json',
     data: row.data,

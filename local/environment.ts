@@ -31,6 +31,7 @@ export const PROCESSES = {
   simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers', 'receipts'] },
   api: { entrance: 'api/main.ts', secrets: ['http', 'codec', 'codes', 'webhooks'] },
   'challenge-worker': { entrance: 'workers/challenge-worker.ts', secrets: ['codec', 'codes', 'providers'] },
+  'campaign-worker': { entrance: 'workers/campaign-worker.ts', secrets: ['codec', 'providers'] },
   'member-consumer': { entrance: 'workers/member-consumer.ts', secrets: [] },
   'outbox-relay': { entrance: 'workers/outbox-relay.ts', secrets: [] },
 } as const satisfies Record<string, { entrance: string; secrets: readonly Secrets[] }>

@@ -51,7 +51,8 @@ const NEEDS: Record<ProcessName, readonly Need[]> = {
   simulators: [],
   api: ['postgres', 'temporal'],
   'challenge-worker': ['postgres', 'temporal'],
-  'member-consumer': ['postgres', 'kafka'],
+  'campaign-worker': ['postgres', 'temporal'],
+  'member-consumer': ['postgres', 'kafka', 'temporal'],
   'outbox-relay': ['postgres', 'kafka'],
 }
 

@@ -64,7 +64,7 @@ export async function admitChallenge(
     return { kind: 'unknown_purpose' }
   }
   for (let look = 1; look <= LOOKS; look++) {
-    const member = await activeMember(sql, request.memberId)
+    const member = await activeMember(sql, policy, request.memberId)
     if (member === undefined) return { kind: 'unknown_member' }
     const choice = chooseDestination({
       member,
@@ -106,7 +106,7 @@ export async function admitChallenge(
  */
 export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<boolean> {
   const { challengeId, memberId, purpose } = challenge
-  const member = await activeMember(sql, memberId)
+  const member = await activeMember(sql, policy, memberId)
   if (member === undefined || purpose === 'register_phone') return false
   const channel = challenge.channel === 'sms' ? 'email' : 'sms'
   const { smsMandatory } = member
@@ -121,13 +121,12 @@ const addressed = ({ channel, destination }: { channel: Channel; destination: st
   ...(channel === 'sms' && { smsPrefix: smsPrefix(destination) }),
 })
 
-async function activeMember(sql: Sql, memberId: string): Promise<Member | undefined> {
+async function activeMember(sql: Sql, policy: Policy, memberId: string): Promise<Member | undefined> {
   const [member] = await sql<[Member?]>`
     select
       version, email, phone, phone_country as "phoneCountry", mobile_carrier as "mobileCarrier", country, language,
       notification_preference as "notificationPreference",
-      exists (select from enrollments e where e.member_id = m.member_id and e.mandatory_since <= challenge_now())
-        as "smsMandatory"
+      sms_mandatory(m, ${sql.json(policy as never)}) as "smsMandatory"
     from members m
     where m.member_id = ${memberId} and m.status = 'active'`
   return member

@@ -8,7 +8,8 @@ export interface OutboxRow {
   readonly eventId: string
   /** `otp.challenge.verified` */
   readonly type: string
-  readonly memberId: string
+  /** A member, or a campaign: the key of the event. */
+  readonly subject: string
   readonly data: unknown
   readonly occurredAt: Date
 }
@@ -27,7 +28,7 @@ const RELAY_LOCK = 7_019_604_206
 export async function takeOutbox(sql: Sql, limit: number): Promise<OutboxRow[] | undefined> {
   const rows = await sql<(Partial<OutboxRow> & { held: boolean })[]>`
     with lock as (select pg_try_advisory_lock(${RELAY_LOCK}::bigint) as held)
-    select held, id, event_id as "eventId", type, member_id as "memberId", data, occurred_at as "occurredAt"
+    select held, id, event_id as "eventId", type, subject, data, occurred_at as "occurredAt"
     from lock left join lateral (select * from outbox where held order by id limit ${limit}) as oldest on true
     order by id`
   if (!rows[0]?.held) return undefined

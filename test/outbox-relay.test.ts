@@ -43,7 +43,7 @@ const startRelay = async () => {
 /** Writes `count` events, numbered from `first`, for the members in turn. */
 const write = async (first: number, count: number) => {
   await sql`
-    insert into outbox (type, member_id, data, occurred_at)
+    insert into outbox (type, subject, data, occurred_at)
     select 'otp.challenge.verified', 'm' || n % ${MEMBERS}, jsonb_build_object('number', n), now()
     from generate_series(${first}::int, ${first + count - 1}::int) as n order by n`
   await sql`select pg_notify('outbox', '')`
@@ -156,10 +156,10 @@ test('a rolled back change is never told, and one that commits late is told all 
   await startRelay()
   const late = await sql.reserve()
   await late`begin`
-  await late`insert into outbox (type, member_id, data, occurred_at) values ('late', 'm1', '{"number": 1}', now())`
+  await late`insert into outbox (type, subject, data, occurred_at) values ('late', 'm1', '{"number": 1}', now())`
   await sql
     .begin(async (transaction) => {
-      await transaction`insert into outbox (type, member_id, data, occurred_at) values ('never', 'm2', '{"number": 2}', now())`
+      await transaction`insert into outbox (type, subject, data, occurred_at) values ('never', 'm2', '{"number": 2}', now())`
       throw new Error('rolled back')
     })
     .catch(() => {})

@@ -116,7 +116,7 @@ describe('with a worker running', () => {
     }
     expect((await judgeFor(system, open.id, newest!))?.result).toBe('verified')
     const events = await system.sql`
-      select type, count(*)::int from outbox where member_id = ${memberId} group by type order by type`
+      select type, count(*)::int from outbox where subject = ${memberId} group by type order by type`
     expect(events).toEqual([
       { type: 'otp.challenge.superseded', count: 49 },
       { type: 'otp.challenge.verified', count: 1 },

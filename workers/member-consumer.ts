@@ -6,6 +6,7 @@ import { ConfigError, loadConfig } from '../config.ts'
 import { connectKafka } from '../kafka/connect.ts'
 import { createMemberConsumer } from '../kafka/member-consumer.ts'
 import { connect } from '../postgres/connect.ts'
+import { createCampaignAlarm } from '../temporal/campaign-alarm.ts'
 
 const NAME = 'member-consumer'
 const STOP_WITHIN_MS = 4_500
@@ -15,11 +16,13 @@ async function main() {
   const log = pino({ name: NAME, level: config.log.level })
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const kafka = connectKafka(config.kafka, { clientId: NAME, log })
-  const consumer = createMemberConsumer({ kafka, sql, log })
+  const alarm = createCampaignAlarm({ sql, log })
+  const consumer = createMemberConsumer({ kafka, sql, log, onChanged: alarm.ring })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
     await consumer.stop()
+    await alarm.stop()
     await sql.end({ timeout: 1 })
     process.exit(0)
   }

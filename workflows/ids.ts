@@ -7,3 +7,9 @@ export const CHALLENGE_TASK_QUEUE = 'otp-challenge'
 
 /** C1: one open challenge per member, by the engine's own rule that an id has one open execution. */
 export const challengeWorkflowId = (memberId: string): string => `otp-challenge/${memberId}`
+
+/** The task queue of campaigns: their notices never stand in the way of a code (D8). */
+export const CAMPAIGN_TASK_QUEUE = 'sms-campaign'
+
+/** R1 */
+export const campaignWorkflowId = (campaignId: string): string => `sms-campaign/${campaignId}`

@@ -10,7 +10,14 @@ import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
 
 const CLI_VERSION = '1.5.1'
 const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
-const SEARCH_ATTRIBUTES = ['MemberId', 'Purpose', 'Channel', 'Outcome']
+const SEARCH_ATTRIBUTES = [
+  'MemberId=Keyword',
+  'Purpose=Keyword',
+  'Channel=Keyword',
+  'Outcome=Keyword',
+  'CampaignId=Keyword',
+  'Wave=Int',
+]
 
 export interface TemporalOptions extends PartOptions {
   /** The Web UI's port; without it there is none. */
@@ -58,7 +65,7 @@ function serverArguments({ folder, port, uiPort, codecServer, namespaces = [] }:
     '--sqlite-pragma=synchronous=normal',
     // At the default of 20 a second, task starts of a busy server wait for each other in steps of 50 ms.
     '--dynamic-config-value=history.transferProcessorMaxPollRPS=2000',
-    ...SEARCH_ATTRIBUTES.map((name) => `--search-attribute=${name}=Keyword`),
+    ...SEARCH_ATTRIBUTES.map((name) => `--search-attribute=${name}`),
     ...namespaces.map((name) => `--namespace=${name}`),
     uiPort === undefined ? '--headless' : `--ui-port=${uiPort}`,
     ...(codecServer === undefined ? [] : [`--ui-codec-endpoint=${codecServer}`]),

@@ -70,7 +70,7 @@ begin
   set outcome = new_outcome, reason = why, advice = what_to_do, closed_at = at, told = is_told
   where challenge_id = c.challenge_id
   returning * into c;
-  insert into outbox (type, member_id, data, occurred_at)
+  insert into outbox (type, subject, data, occurred_at)
   values (
     'otp.challenge.' || new_outcome, c.member_id,
     jsonb_strip_nulls(jsonb_build_object(

@@ -54,6 +54,12 @@ begin
   from members m
   where o.member_id = any(member_ids) and o.destination is not null
     and m.member_id = o.member_id and m.status = 'erased';
+  update campaign_members cm set phone = null
+  from members m
+  where cm.member_id = any(member_ids) and cm.phone is not null
+    and m.member_id = cm.member_id and m.status = 'erased';
+  delete from reachability r using members m
+  where r.member_id = any(member_ids) and m.member_id = r.member_id and m.status = 'erased';
   delete from challenge_heads where member_id = any(member_ids) and last_seq = 0;
 end
 $$;

@@ -2,7 +2,8 @@
 
 -- Keeps the receipts of one webhook, in one statement. Each event is kept once, however often it comes; the rows are
 -- written in the order of their ids, so that two posts with the same events never wait for each other in a circle. No
--- challenge is touched, and no lock of one taken. Returns how many were new.
+-- challenge is touched, and no lock of one taken. What is new about an SMS also says whether the number it went to can
+-- be reached (R2). Returns how many receipts were new.
 create or replace function apply_receipts(
   from_provider text,
   event_ids text[],
@@ -12,8 +13,11 @@ create or replace function apply_receipts(
   reasons text[],
   times text[]
 ) returns integer
-  language sql volatile
+  language plpgsql volatile
 as $$
+declare
+  new_receipts receipts[];
+begin
   with written as (
     insert into receipts (
       provider, event_id, challenge_id, message_id, kind, reason, occurred_at, received_at
@@ -24,9 +28,60 @@ as $$
       as e (event_id, challenge_id, message_id, kind, reason, occurred_at)
     order by e.event_id
     on conflict (provider, event_id) do nothing
-    returning 1
+    returning receipts as receipt
   )
-  select count(*)::integer from written
+  select array_agg(receipt) into new_receipts from written;
+  if from_provider = 'vonage' and new_receipts is not null then
+    perform note_reachability(new_receipts);
+  end if;
+  return coalesce(cardinality(new_receipts), 0);
+end
+$$;
+
+-- R2: what receipts of SMS say of the numbers that members have now; a number that was replaced is nobody's any more.
+-- A member whose number went dead, or came back, is one that changed (M4).
+create or replace function note_reachability(new_receipts receipts[]) returns void
+  language plpgsql volatile
+as $$
+declare
+  noted text[];
+begin
+  with words as (
+    select to_whom.member_id, to_whom.phone,
+      max(r.occurred_at) filter (where r.kind = 'delivered') as delivered_at,
+      max(r.occurred_at) filter (where r.kind = 'failed') as failed_at
+    from unnest(new_receipts) r
+    cross join lateral (
+      select o.member_id, case when o.channel = 'sms' then o.destination else m.phone end as phone
+      from challenges o join members m on m.member_id = o.member_id
+      where o.challenge_id = r.challenge_id and 'sms' in (o.channel, o.failed_over_from)
+      union all
+      select n.member_id, cm.phone
+      from campaign_notices n
+      join campaign_members cm on cm.campaign_id = n.campaign_id and cm.member_id = n.member_id and cm.round = n.round
+      where n.notice_id = r.challenge_id and n.kind = 'announcement'
+    ) to_whom
+    where r.kind in ('delivered', 'failed')
+    group by to_whom.member_id, to_whom.phone
+  ),
+  written as (
+    insert into reachability as stands (member_id, phone, delivered_at, failed_at)
+    select w.member_id, w.phone, w.delivered_at, w.failed_at
+    from words w join members m on m.member_id = w.member_id and m.phone = w.phone
+    order by w.member_id
+    on conflict (member_id) do update set
+      phone = excluded.phone,
+      delivered_at = case when stands.phone = excluded.phone
+        then greatest(stands.delivered_at, excluded.delivered_at) else excluded.delivered_at end,
+      failed_at = case when stands.phone = excluded.phone
+        then greatest(stands.failed_at, excluded.failed_at) else excluded.failed_at end
+    returning member_id, failed_at
+  )
+  select array_agg(member_id) filter (where failed_at is not null) into noted from written;
+  if noted is not null and exists (select from campaigns where state in ('running', 'paused')) then
+    insert into campaign_queue (member_id) select unnest(noted);
+  end if;
+end
 $$;
 
 -- What became of the challenge's messages: 'delivered', 'failed', or null while no receipt decides it.

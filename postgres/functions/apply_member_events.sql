@@ -7,7 +7,8 @@
 --                 the last version, the partition and the offset are all that it leaves
 --
 -- Rows are locked in the order of member ids, then the heads of the members that are gone (`close_withdrawn`), so that
--- two batches never wait for each other in a circle. Returns how many events changed a row.
+-- two batches never wait for each other in a circle. While a campaign stands, each member that changed becomes a row of
+-- its queue (M4). Returns how many events changed a row.
 create or replace function apply_member_events(
   partition integer,
   member_ids text[],
@@ -29,8 +30,10 @@ create or replace function apply_member_events(
   as $$
 declare
   applied integer;
+  changed text[];
   gone text[];
 begin
+  perform pg_advisory_xact_lock_shared(campaign_start_lock());
   with written as (
     insert into members as stands (
       member_id, version, status, email, phone, phone_country, mobile_carrier, birth_date, family_card, country,
@@ -82,9 +85,12 @@ begin
     end
     returning member_id, status
   )
-  select count(*), array_agg(member_id order by member_id) filter (where status <> 'active')
-    into applied, gone
+  select count(*), array_agg(member_id), array_agg(member_id order by member_id) filter (where status <> 'active')
+    into applied, changed, gone
     from written;
+  if exists (select from campaigns where state in ('running', 'paused')) then
+    insert into campaign_queue (member_id) select unnest(changed);
+  end if;
   if gone is not null then
     perform close_withdrawn(gone);
   end if;

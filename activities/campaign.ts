@@ -1,0 +1,129 @@
+/**
+ * What a campaign asks of the world outside its workflow. Each activity may be repeated, and begun again by another
+ * worker: what is to be done next is asked of Postgres, batch by batch.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import { ApplicationFailure, Context } from '@temporalio/activity'
+import type { Config } from '../config.ts'
+import type { CampaignCommand, CampaignInput, CampaignStatus } from '../domain/campaign.ts'
+import type { Channel } from '../domain/challenge.ts'
+import {
+  commandCampaign,
+  judgeWave,
+  openWave,
+  readCampaign,
+  rollBackBatch,
+  sampleCampaign,
+  startBake,
+  startCampaign,
+  stepCampaign,
+  type CampaignRules,
+  type CommandRefusal,
+} from '../postgres/campaigns.ts'
+import type { Sql } from '../postgres/connect.ts'
+import type { Provider } from '../providers/provider.ts'
+import { createNoticeSender } from './notices.ts'
+
+export interface CampaignActivityDependencies {
+  readonly sql: Sql
+  readonly rules: CampaignRules
+  readonly providers: Readonly<Record<Channel, Provider>>
+  readonly delivery: Config<'providers'>['providers']
+  readonly noticesAtOnce: number
+}
+
+export type CampaignActivities = ReturnType<typeof createCampaignActivities>
+
+interface Wave {
+  readonly campaignId: string
+  readonly wave: number
+}
+
+/** Members a batch: some tens of milliseconds under the campaign's row lock, which a pause waits for. */
+const BATCH = 2_000
+/** How long one activity works, so that the workflow sees the progress and may continue as new. */
+const WORK_MS = 30_000
+/** What is due within that time is waited for here: a timer in the workflow costs history. */
+const SHORT_WAIT_MS = 5_000
+const SAMPLE_EVERY_SECONDS = 5
+
+export function createCampaignActivities(dependencies: CampaignActivityDependencies) {
+  const { sql, rules } = dependencies
+  const sendDueNotices = createNoticeSender(dependencies)
+
+  const standing = async (campaignId: string): Promise<CampaignStatus> => {
+    const status = await readCampaign(sql, campaignId)
+    if (status === undefined) throw ApplicationFailure.nonRetryable('no such campaign', 'unknown_campaign')
+    return status
+  }
+
+  return {
+    /** @throws a failure `other_plan` where the id has another plan, `other_campaign` while another one stands */
+    async beginCampaign(input: CampaignInput): Promise<CampaignStatus> {
+      const started = await startCampaign(sql, { claimed: true, by: 'temporal', ...input })
+      if (started === 'other_plan' || started === 'other_campaign') {
+        throw ApplicationFailure.nonRetryable('a campaign stands that this one is not', started)
+      }
+      return standing(input.campaignId)
+    },
+
+    async openWave({ campaignId, wave }: Wave): Promise<void> {
+      await openWave(sql, campaignId, wave)
+    },
+
+    async startBake({ campaignId, wave }: Wave): Promise<void> {
+      await startBake(sql, campaignId, wave)
+    },
+
+    async judgeWave({ campaignId, wave }: Wave): Promise<CampaignStatus> {
+      await judgeWave(sql, campaignId, wave)
+      return standing(campaignId)
+    },
+
+    /** Does what there is to do now: decisions in batches, and the notices that follow from them. */
+    async advanceCampaign({ campaignId }: { campaignId: string }): Promise<CampaignStatus> {
+      const { heartbeat, cancellationSignal } = Context.current()
+      const until = Date.now() + WORK_MS
+      for (;;) {
+        const looked = await stepCampaign(sql, campaignId, rules, BATCH)
+        const sent = await sendDueNotices(campaignId, cancellationSignal)
+        heartbeat()
+        cancellationSignal.throwIfAborted()
+        const isOver = Date.now() > until
+        if ((looked !== undefined || sent > 0) && !isOver) continue
+        await sampleCampaign(sql, campaignId, SAMPLE_EVERY_SECONDS)
+        const status = await standing(campaignId)
+        if (isOver || !waitsHere(status)) return status
+        await wait(Math.max(status.idleMs!, 50), undefined, { signal: cancellationSignal })
+      }
+    },
+
+    async commandCampaign({
+      campaignId,
+      commandId,
+      command,
+    }: {
+      campaignId: string
+      commandId: string
+      command: CampaignCommand
+    }): Promise<{ refusal?: CommandRefusal; status?: CampaignStatus }> {
+      const refusal = await commandCampaign(sql, campaignId, commandId, command)
+      const status = await readCampaign(sql, campaignId)
+      return { ...(refusal && { refusal }), ...(status && { status }) }
+    },
+
+    /** R6: gives every member their own choice back. */
+    async rollBackCampaign({ campaignId }: { campaignId: string }): Promise<CampaignStatus> {
+      const { heartbeat, cancellationSignal } = Context.current()
+      while ((await rollBackBatch(sql, campaignId, BATCH)) > 0) {
+        heartbeat()
+        cancellationSignal.throwIfAborted()
+      }
+      return standing(campaignId)
+    },
+  }
+}
+
+/** Something is due soon, and no step of the workflow's own stands between. */
+const waitsHere = ({ phase, idleMs }: CampaignStatus) =>
+  idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'standing'].includes(phase)

@@ -1,0 +1,198 @@
+/**
+ * The words of a campaign (R): its plan, what operators say to it, and where it stands.
+ */
+import type { Ineligible } from './eligibility.ts'
+
+/** R5: what a wave must show before the next one opens. Percentages of what was counted. */
+export interface Gate {
+  /** Announcements that a provider refused for good, of all that were sent. */
+  readonly maxSendFailurePercent: number
+  /** Announcements with a negative receipt, of all that were accepted. */
+  readonly maxNegativeReceiptPercent: number
+  /** Challenges of enforced members by SMS that were verified, of all that ended. */
+  readonly minVerifiedPercent: number
+  /** With fewer announcements the gate is inconclusive. */
+  readonly minMessages: number
+  /** With fewer ended challenges of enforced members the gate is inconclusive. */
+  readonly minChallenges: number
+}
+
+/** R3 */
+export interface Wave {
+  /** Of all members, with those of the waves before it: 1, 5, 25, 100; two decimals count. */
+  readonly percent: number
+  /** From this wave on. */
+  readonly ratePerMinute?: number
+  /** How long it is watched after its last announcement was sent. */
+  readonly bakeSeconds: number
+  readonly gate: Gate
+}
+
+/** R3: a plan, whole; what a caller leaves out is filled in at the entrance. */
+export interface CampaignPlan {
+  /** Members a minute that are sent a notice; 0 is no limit. */
+  readonly ratePerMinute: number
+  /** Asia/Tokyo, `21:00` to `09:00`; null for none. */
+  readonly quietHours: { readonly from: string; readonly to: string } | null
+  readonly waves: readonly Wave[]
+}
+
+/** The workflow's input. */
+export interface CampaignInput {
+  readonly campaignId: string
+  readonly plan: CampaignPlan
+  /** Who starts it; nobody has checked that where it is not our API. */
+  readonly by?: string
+  readonly claimed?: boolean
+}
+
+/** R6 */
+export type CampaignCommand = { readonly why: string; readonly by: string; readonly claimed?: boolean } & (
+  | { readonly command: 'pause' | 'resume' | 'skip-bake' | 'complete' }
+  | { readonly command: 'rate'; readonly ratePerMinute: number }
+  /** `until`: ISO 8601. */
+  | { readonly command: 'exempt'; readonly memberId: string; readonly until: string }
+  /** `rollback`: what was enforced is taken back, so that the members' own choice counts again. */
+  | { readonly command: 'abort'; readonly rollback?: boolean }
+)
+
+export const MEMBER_STATES = ['excluded', 'awaiting', 'announced', 'enforced', 'released', 'rolled_back'] as const
+export type MemberState = (typeof MEMBER_STATES)[number]
+export type ExclusionReason = Ineligible | 'exempt'
+
+export type CampaignPhase =
+  | 'starting'
+  | 'drawing'
+  | 'announcing'
+  | 'announced'
+  | 'baking'
+  | 'baked'
+  | 'passed'
+  | 'standing'
+  | 'rolling_back'
+  | 'ended'
+
+export interface GateVerdict {
+  readonly at: string
+  readonly verdict: 'passed' | 'failed' | 'inconclusive'
+  readonly reasons: readonly ('send_failures' | 'negative_receipts' | 'verification_rate')[]
+  readonly messages: number
+  readonly sendFailures: number
+  readonly delivered: number
+  readonly negativeReceipts: number
+  readonly challenges: number
+  readonly verified: number
+  readonly sendFailurePercent: number | null
+  readonly negativeReceiptPercent: number | null
+  readonly verifiedPercent: number | null
+}
+
+/** Where a campaign stands. Times are ISO 8601. */
+export interface CampaignStatus {
+  readonly campaignId: string
+  readonly state: 'running' | 'paused' | 'completed' | 'aborted'
+  readonly phase: CampaignPhase
+  readonly pauseReason: string | null
+  /** The wave that was opened last; null before the first. */
+  readonly wave: number | null
+  readonly ratePerMinute: number
+  readonly quietHours: CampaignPlan['quietHours']
+  readonly startedAt: string
+  readonly endedAt: string | null
+  /** How long there is nothing to do, in milliseconds; null while nothing has a date. */
+  readonly idleMs: number | null
+  /** Changes of members that wait to be looked at. */
+  readonly changedMembers: number
+  readonly counts: readonly {
+    readonly wave: number
+    readonly state: MemberState
+    readonly reason: ExclusionReason | null
+    readonly members: number
+  }[]
+  readonly notices: readonly {
+    readonly kind: 'announcement' | 'own_settings'
+    readonly state: 'due' | 'sending' | 'accepted' | 'refused' | 'dropped'
+    readonly notices: number
+  }[]
+  readonly waves: readonly {
+    readonly wave: number
+    readonly percent: number
+    readonly openedAt: string | null
+    readonly drawnAt: string | null
+    readonly bakeUntil: string | null
+    readonly passedAt: string | null
+    readonly verdict: GateVerdict | null
+  }[]
+}
+
+const CAMPAIGN_ID = /^[a-z0-9][a-z0-9-]{0,39}$/
+/** A campaign id stands in workflow ids and logs: words, digits and hyphens. */
+export const isCampaignId = (value: unknown): value is string => typeof value === 'string' && CAMPAIGN_ID.test(value)
+
+/** Whether it has the shape of a plan; the API says more about one that has not. */
+export function isCampaignPlan(value: unknown): value is CampaignPlan {
+  if (!isRecord(value) || !isRate(value['ratePerMinute']) || !Array.isArray(value['waves'])) return false
+  const waves = value['waves'] as unknown[]
+  const percents = waves.map((wave) => (isWave(wave) ? wave.percent : Number.NaN))
+  return (
+    isQuietHours(value['quietHours']) &&
+    waves.length >= 1 &&
+    waves.length <= 20 &&
+    percents.every((percent, index) => percent > (percents[index - 1] ?? 0) && percent <= 100)
+  )
+}
+
+function isWave(value: unknown): value is Wave {
+  if (!isRecord(value)) return false
+  const { percent, ratePerMinute, bakeSeconds, gate } = value
+  return (
+    isNumber(percent) &&
+    Math.round(percent * 100) === Number((percent * 100).toFixed(6)) &&
+    (ratePerMinute === undefined || isRate(ratePerMinute)) &&
+    isNumber(bakeSeconds) &&
+    bakeSeconds >= 0 &&
+    isRecord(gate) &&
+    GATE.every((name) => isNumber(gate[name]) && gate[name] >= 0)
+  )
+}
+
+const GATE = [
+  'maxSendFailurePercent',
+  'maxNegativeReceiptPercent',
+  'minVerifiedPercent',
+  'minMessages',
+  'minChallenges',
+] as const satisfies readonly (keyof Gate)[]
+
+const CLOCK = /^([01]\d|2[0-3]):[0-5]\d$/
+const isQuietHours = (value: unknown) =>
+  value === null ||
+  (isRecord(value) && [value['from'], value['to']].every((time) => typeof time === 'string' && CLOCK.test(time)))
+
+/** Whether it has the shape of a command (R6). */
+export function isCampaignCommand(value: unknown): value is CampaignCommand {
+  if (!isRecord(value) || !isText(value['why']) || !isText(value['by'])) return false
+  switch (value['command']) {
+    case 'pause':
+    case 'resume':
+    case 'skip-bake':
+    case 'complete':
+      return true
+    case 'rate':
+      return isRate(value['ratePerMinute'])
+    case 'exempt':
+      return (
+        isText(value['memberId']) && typeof value['until'] === 'string' && !Number.isNaN(Date.parse(value['until']))
+      )
+    case 'abort':
+      return value['rollback'] === undefined || typeof value['rollback'] === 'boolean'
+    default:
+      return false
+  }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isRate = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000_000
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.trim() !== '' && value.length <= 500

@@ -1,0 +1,50 @@
+/**
+ * Wakes the campaign that stands when members have changed (M4).
+ */
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client'
+import type { Logger } from 'pino'
+import { standingCampaign } from '../postgres/campaigns.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { campaignChangedSignal } from '../workflows/campaign-messages.ts'
+import { campaignWorkflowId } from '../workflows/ids.ts'
+import { temporalAddress } from './connect.ts'
+
+/** At most one signal in this time, however many members change. */
+const EVERY_MS = 1_000
+
+export interface CampaignAlarm {
+  /** Members changed. Returns at once; what is lost costs a minute, after which the campaign looks by itself. */
+  ring(): void
+  stop(): Promise<void>
+}
+
+export function createCampaignAlarm({ sql, log }: { sql: Sql; log: Logger }): CampaignAlarm {
+  const { connectionOptions, namespace } = temporalAddress()
+  const connection = Connection.lazy(connectionOptions)
+  const temporal = new Client({ connection, ...(namespace !== undefined && { namespace }) })
+  let timer: NodeJS.Timeout | undefined
+
+  const wake = async () => {
+    timer = undefined
+    try {
+      const campaignId = await standingCampaign(sql)
+      if (campaignId === undefined) return
+      await temporal.withDeadline(Date.now() + EVERY_MS, () =>
+        temporal.workflow.getHandle(campaignWorkflowId(campaignId)).signal(campaignChangedSignal),
+      )
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return
+      log.info({ error: error instanceof Error ? error.name : undefined }, 'the campaign could not be woken')
+    }
+  }
+
+  return {
+    ring() {
+      timer ??= setTimeout(() => void wake(), EVERY_MS).unref()
+    },
+    async stop() {
+      clearTimeout(timer)
+      await connection.close()
+    },
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Campaigns in tests: members by the thousand, plans in compressed time, and where members stand.
+ */
+import { randomUUID } from 'node:crypto'
+import type { CampaignCommand, CampaignInput, CampaignPlan, CampaignStatus, Gate } from '../../domain/campaign.ts'
+import { campaignCommandUpdate, campaignStatusQuery } from '../../workflows/campaign-messages.ts'
+import type { System } from './system.ts'
+
+/** Lets everything pass. */
+export const OPEN_GATE: Gate = {
+  maxSendFailurePercent: 100,
+  maxNegativeReceiptPercent: 100,
+  minVerifiedPercent: 0,
+  minMessages: 0,
+  minChallenges: 0,
+}
+
+export const planOf = (
+  percents: readonly number[],
+  more: Partial<CampaignPlan> & { gate?: Gate; bakeSeconds?: number } = {},
+) => {
+  const { gate = OPEN_GATE, bakeSeconds = 0, ...rest } = more
+  return {
+    ratePerMinute: 0,
+    quietHours: null,
+    waves: percents.map((percent) => ({ percent, bakeSeconds, gate })),
+    ...rest,
+  } satisfies CampaignPlan
+}
+
+export interface SampleMember {
+  readonly memberId: string
+  readonly status: 'active' | 'withdrawn'
+  readonly email: string | null
+  readonly phone: string | null
+  readonly phoneCountry: string | null
+  readonly birthDate: string | null
+  readonly familyCard: boolean
+  readonly language: string
+  readonly notificationPreference: 'sms' | 'email'
+}
+
+const pick = <T>(values: readonly T[], index: number): T => values[index % values.length]!
+const LANGUAGES = ['ja', 'en', 'zh-Hans', 'zh-Hant', 'ko']
+
+/** Members of every kind, the nth always the same. */
+export const sampleMember = (index: number): SampleMember => {
+  const hasPhone = index % 5 !== 0
+  return {
+    memberId: String(700_000_000 + index),
+    status: index % 41 === 0 ? 'withdrawn' : 'active',
+    email: index % 7 === 0 ? null : `m${index}@example.jp`,
+    phone: hasPhone ? `+${index % 23 === 0 ? '1' : '81'}90${String(10_000_000 + index)}` : null,
+    phoneCountry: hasPhone ? (index % 23 === 0 ? 'US' : 'JP') : null,
+    birthDate:
+      index % 13 === 0 ? null : `${1940 + ((index * 7) % 80)}-${pick(['01-15', '06-30', '11-23', '12-31'], index)}`,
+    familyCard: index % 11 === 0,
+    language: pick(LANGUAGES, index),
+    notificationPreference: index % 3 === 0 ? 'sms' : 'email',
+  }
+}
+
+export async function addMembers(system: Pick<System, 'sql'>, members: readonly SampleMember[]): Promise<void> {
+  const { sql } = system
+  await sql`
+    insert into members (member_id, version, status, email, phone, phone_country, birth_date, family_card, country, language,
+      notification_preference, kafka_partition, kafka_offset)
+    select m."memberId", 1, m.status, m.email, m.phone, m."phoneCountry", m."birthDate"::date, m."familyCard", 'JP', m.language,
+      m."notificationPreference", 0, 0
+    from jsonb_to_recordset(${sql.json(members as never)}) as m (
+      "memberId" text, status text, email text, phone text, "phoneCountry" text, "birthDate" text, "familyCard" boolean,
+      language text, "notificationPreference" text)`
+}
+
+/** A change as the consumer makes one: the row, and the queue. */
+export async function changeMember({ sql }: Pick<System, 'sql'>, memberId: string, fields: Record<string, unknown>) {
+  await sql.begin(async (transaction) => {
+    await transaction`update members set ${transaction(fields as never)}, version = version + 1 where member_id = ${memberId}`
+    await transaction`insert into campaign_queue (member_id) values (${memberId})`
+  })
+}
+
+type SmsCampaign = (input: CampaignInput) => Promise<CampaignStatus>
+
+/** Starts a campaign as our API does. */
+export async function startCampaign(
+  { temporal }: System,
+  plan: CampaignPlan,
+  campaignId = `c-${randomUUID().slice(0, 8)}`,
+) {
+  const handle = await temporal.workflow.start<SmsCampaign>('smsEnrollmentCampaign', {
+    workflowId: `sms-campaign/${campaignId}`,
+    taskQueue: 'sms-campaign',
+    args: [{ campaignId, plan, by: 'test', claimed: false }],
+  })
+  return {
+    campaignId,
+    handle,
+    status: () => handle.query(campaignStatusQuery),
+    command: (command: Record<string, unknown> & { command: CampaignCommand['command'] }) =>
+      handle.executeUpdate(campaignCommandUpdate, {
+        updateId: randomUUID(),
+        args: [{ by: 'tester', why: 'a test', ...command } as CampaignCommand],
+      }),
+  }
+}
+
+export interface Standing {
+  readonly memberId: string
+  readonly wave: number
+  readonly state: string
+  readonly reason: string | null
+}
+
+export const standings = ({ sql }: Pick<System, 'sql'>, campaignId: string) => sql<Standing[]>`
+  select member_id as "memberId", wave, state, reason from campaign_members where campaign_id = ${campaignId}
+  order by member_id`
+
+/** Where one member stands; undefined while the campaign has not taken them. */
+export async function standingOf({ sql }: Pick<System, 'sql'>, campaignId: string, memberId: string) {
+  const [row] = await sql<{ state: string; reason: string | null; round: number }[]>`
+    select state, reason, round from campaign_members where campaign_id = ${campaignId} and member_id = ${memberId}`
+  return row
+}
