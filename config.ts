@@ -8,7 +8,7 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { languagesOverOneSegment } from './domain/messages.ts'
+import { languagesOverOneSegment } from './messages/code-message.ts'
 
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
 const KEY_ID = /^[A-Za-z0-9._-]{1,32}$/

@@ -16,7 +16,7 @@ import {
 } from '../domain/challenge.ts'
 import { smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
-import { renderMessage } from '../domain/messages.ts'
+import { renderMessage } from '../messages/code-message.ts'
 import { admitChallenge, moveToOtherChannel } from '../postgres/admission.ts'
 import {
   closeChallenge,

@@ -1,12 +1,15 @@
 /**
- * D5: messages in five languages; an SMS of one segment that ends with the origin-bound line; no links; e-mail in two
- * parts that says what the page promises.
+ * D5: the code early and once; an SMS of one segment that ends with the origin-bound line; no links; e-mail in two parts
+ * that say the same, and what the page promises.
  */
+import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes, type ParserError } from 'parse5'
 import { describe, expect, test } from 'vitest'
-import { catalogs, isOneSegment, languagesOverOneSegment, messageLanguage, renderMessage } from '../domain/messages.ts'
-import type { MessageInput } from '../domain/messages.ts'
+import { catalogs } from '../messages/catalog.ts'
+import { languagesOverOneSegment, renderMessage, type MessageInput } from '../messages/code-message.ts'
+import { smsSize } from '../messages/sms-size.ts'
 
-const LANGUAGES = ['en', 'ja', 'ko', 'zh-Hans', 'zh-Hant']
+const CODES = ['0123', '01234', '012345', '0123456', '01234567']
+const PURPOSES = ['view_membership', 'change_membership', 'redeem_benefit', 'register_phone']
 const input: MessageInput = {
   channel: 'sms',
   code: '012345',
@@ -14,144 +17,137 @@ const input: MessageInput = {
   originHost: 'www.jal.co.jp',
   ttlMinutes: 10,
 }
+const LINK = /https?:|:\/\/|\/\/|www\./i
 
 describe('hostile input', () => {
-  test('a code like a replacement pattern stands as it is', () => {
-    expect(renderMessage({ ...input, code: '$&$1' }).text).toMatch(/@www\.jal\.co\.jp #\$&\$1$/)
+  test.each(['$&$1', "{code} '{'", '#', '<b>'])('a code like %s stands as it is', (code) => {
+    expect(renderMessage({ ...input, code }).text.endsWith(`\n@www.jal.co.jp #${code}`)).toBe(true)
+    expect(renderMessage({ ...input, channel: 'email', code }).text).toContain(`\n${code}\n`)
   })
 
-  test('what is filled into the HTML part is escaped', () => {
-    const { html } = renderMessage({ ...input, channel: 'email', code: '<b>"&' })
-    expect(html).toContain('&lt;b&gt;&quot;&amp;')
-    expect(html).not.toContain('<b>')
+  test('what is filled into the HTML part is text there', () => {
+    const code = `"'><script>alert(1)</script>&amp;<!--`
+    const { html } = renderMessage({ ...input, channel: 'email', code, language: '"><script>', purpose: '<script>' })
+    const { document, errors } = parsed(html!)
+    expect(errors).toEqual([])
+    expect(elements(document).map(({ tagName }) => tagName)).not.toContain('script')
+    expect(linesOf(document)).toContain(code)
   })
 
-  test.each(['__proto__', 'constructor', 'toString', 'unheard_of'])('purpose %s reads as any other', (purpose) => {
-    const { text } = renderMessage({ ...input, channel: 'email', language: 'en', purpose })
-    expect(text).toContain('Requested for: a JAL Mileage Bank procedure')
-  })
-
-  test.each(['', '-', 'xx', 'constructor', '__proto__', 'q'.repeat(1000), null, undefined])(
-    'language %s is answered in English',
-    (tag) => {
-      expect(messageLanguage(tag)).toBe('en')
+  test.each(['__proto__', 'constructor', 'toString', 'unheard_of', 'other', '', 'x.y'])(
+    'purpose %j reads as any other',
+    (purpose) => {
+      const { text } = renderMessage({ ...input, channel: 'email', language: 'en', purpose })
+      expect(text).toContain('Requested for: a JAL Mileage Bank procedure')
     },
   )
 })
 
-describe('languages', () => {
-  test('there are five', () => {
-    expect(Object.keys(catalogs).toSorted()).toEqual(LANGUAGES)
+describe.each(catalogs)('SMS in $language', ({ language }) => {
+  test.each(CODES)('with code %s fits one segment', (code) => {
+    expect(smsSize(renderMessage({ ...input, language, code }).text).segments).toBe(1)
   })
 
-  test.each([
-    ['ja', 'ja'],
-    ['ja-JP', 'ja'],
-    ['JA', 'ja'],
-    ['en-GB', 'en'],
-    ['ko_KR', 'ko'],
-    ['zh', 'zh-Hans'],
-    ['zh-CN', 'zh-Hans'],
-    ['zh-SG', 'zh-Hans'],
-    ['zh-TW', 'zh-Hant'],
-    ['zh_HK', 'zh-Hant'],
-    ['zh-MO', 'zh-Hant'],
-    ['zh-hant', 'zh-Hant'],
-    ['zh-Hant-TW', 'zh-Hant'],
-    ['zh-Hans-HK', 'zh-Hans'],
-    ['fr', 'en'],
-  ])('%s is answered in %s', (tag, language) => {
-    expect(messageLanguage(tag)).toBe(language)
+  test.each(CODES)('ends with the origin-bound line, and has the code %s once before it, at the very front', (code) => {
+    const lines = renderMessage({ ...input, language, code }).text.split('\n')
+    expect(lines.at(-1)).toBe(`@www.jal.co.jp #${code}`)
+    const forPeople = lines.slice(0, -1).join('\n')
+    expect(forPeople.split(code)).toHaveLength(2)
+    expect(forPeople.indexOf(code)).toBeLessThan(10)
   })
 
-  test.each(LANGUAGES)('%s has every text, with the same placeholders as English', (language) => {
-    expect(shape(catalogs[language])).toEqual(shape(catalogs['en']))
-  })
-})
-
-describe.each(LANGUAGES)('SMS in %s', (language) => {
-  test.each(['012345', '01234567'])('code %s fits one segment', (code) => {
-    expect(isOneSegment(renderMessage({ ...input, language, code }).text)).toBe(true)
-  })
-
-  test('ends with the origin-bound line', () => {
-    expect(
-      renderMessage({ ...input, language })
-        .text.split('\n')
-        .at(-1),
-    ).toBe('@www.jal.co.jp #012345')
-  })
-
-  test('shows the code before its 40th character, and how long it is valid', () => {
-    const { text } = renderMessage({ ...input, language })
-    expect(text.indexOf('012345')).toBeGreaterThanOrEqual(0)
-    expect(text.indexOf('012345')).toBeLessThan(40)
+  test('says how long the code is valid, and nothing of a link, a subject or HTML', () => {
+    const { text, ...others } = renderMessage({ ...input, language })
     expect(text).toContain('10')
-  })
-
-  test('has neither a link nor a placeholder left over, nor a subject', () => {
-    const { text, subject, html } = renderMessage({ ...input, language })
-    expect(text).not.toMatch(/https?:|\/\/|[{}]/)
-    expect([subject, html]).toEqual([undefined, undefined])
+    expect(text.replace('@www.jal.co.jp', '')).not.toMatch(LINK)
+    expect(text).not.toMatch(/[{}]/)
+    expect(others).toEqual({})
   })
 })
 
-describe.each(LANGUAGES)('e-mail in %s', (language) => {
+describe.each(catalogs)('e-mail in $language', (catalog) => {
+  const { language } = catalog
   const message = renderMessage({ ...input, channel: 'email', language })
-  const { email, purposes } = catalogs[language]!
+  const { document, errors } = parsed(message.html!)
 
-  test('has the code in both parts and not in the subject', () => {
-    expect(message.text.indexOf('012345')).toBeLessThan(40)
-    expect(message.html).toContain('012345')
-    expect(message.subject).not.toMatch(/\d/)
+  test.each(CODES)('has the code %s once in each part, early, and not in the subject', (code) => {
+    const { subject, text, html } = renderMessage({ ...input, channel: 'email', language, code })
+    expect(text.split(code)).toHaveLength(2)
+    expect(text.indexOf(code)).toBeLessThan(40)
+    expect(html!.split(code)).toHaveLength(2)
+    expect(subject).not.toMatch(/\d/)
   })
 
-  test('says what it is for, how long it is valid, that the newest counts, and that staff never ask', () => {
-    for (const part of [message.text, message.html]) {
-      expect(part).toContain(purposes['view_membership'])
-      expect(part).toContain(email.valid.replace('{minutes}', '10'))
-      expect(part).toContain(email.newest)
-      expect(part).toContain(email.staff)
+  test('has HTML without a mistake, which names its language and charset', () => {
+    expect(errors).toEqual([])
+    const [root] = elements(document)
+    expect(attribute(root!, 'lang')).toBe(language)
+    expect(elements(document).flatMap((element) => attribute(element, 'charset') ?? [])).toEqual(['utf-8'])
+  })
+
+  test('says the same in both parts, in the same order, and hides nothing', () => {
+    expect(linesOf(document)).toEqual(message.text.split('\n').filter((line) => line !== ''))
+    expect(message.html).not.toMatch(/display:\s*none|visibility|opacity|font-size:\s*[01]px/)
+  })
+
+  test('says what the page promises: ten minutes, once, the newest, the screen; and that staff never ask', () => {
+    const lines = message.text.split('\n')
+    expect(lines[1]).toBe('012345')
+    for (const promised of [
+      catalog.text('code.email.valid', { minutes: 10 }),
+      catalog.text('code.email.newest'),
+      catalog.text('code.email.screen'),
+      catalog.text('code.email.staff'),
+    ]) {
+      expect(lines).toContain(promised)
     }
   })
 
-  test('names its language, and has neither a link nor a picture nor a placeholder left over', () => {
-    expect(message.html).toContain(`<html lang="${language}">`)
-    expect(message.text + message.html!.replaceAll(/style="[^"]*"/g, '')).not.toMatch(
-      /https?:|\/\/|www\.|<a |<img|[{}]/,
-    )
+  test.each(PURPOSES)('names the purpose %s in its own words', (purpose) => {
+    const { text } = renderMessage({ ...input, channel: 'email', language, purpose })
+    const words = catalog.text(`purposes.${purpose}` as 'purposes.redeem_benefit')
+    expect(text).toContain(words)
+    expect(words).not.toBe(catalog.text('purposes.other'))
+  })
+
+  test('has no link, no picture, nothing that is fetched or run, and no argument left over', () => {
+    expect(message.subject + message.text).not.toMatch(/[{}]/)
+    expect(message.subject + message.text + message.html).not.toMatch(LINK)
+    const tags = new Set(elements(document).map(({ tagName }) => tagName))
+    expect(tags).toEqual(new Set(['html', 'head', 'meta', 'title', 'style', 'body', 'div', 'h1', 'p']))
+    expect(message.html).not.toMatch(/url\(|@import|javascript:| on\w+=/i)
   })
 })
 
 describe('one segment', () => {
-  test('is 160 characters of GSM-7 and 70 of anything else', () => {
-    expect(isOneSegment('a'.repeat(160))).toBe(true)
-    expect(isOneSegment('a'.repeat(161))).toBe(false)
-    expect(isOneSegment('あ'.repeat(70))).toBe(true)
-    expect(isOneSegment('あ'.repeat(71))).toBe(false)
-    expect(isOneSegment(`あ${'a'.repeat(70)}`)).toBe(false)
+  test('is 160 characters of GSM-7 and 70 of anything else; of several, each holds a little less', () => {
+    expect(smsSize('a'.repeat(160))).toEqual({ encoding: 'GSM-7', used: 160, room: 160, segments: 1 })
+    expect(smsSize('a'.repeat(161)).segments).toBe(2)
+    expect(smsSize('a'.repeat(307)).segments).toBe(3)
+    expect(smsSize('あ'.repeat(70))).toEqual({ encoding: 'UCS-2', used: 70, room: 70, segments: 1 })
+    expect(smsSize('あ'.repeat(71)).segments).toBe(2)
+    expect(smsSize('あ'.repeat(135)).segments).toBe(3)
+    expect(smsSize(`あ${'a'.repeat(70)}`).segments).toBe(2)
   })
 
   test('counts a character outside the basic plane twice', () => {
-    expect(isOneSegment('𠮷'.repeat(35))).toBe(true)
-    expect(isOneSegment('𠮷'.repeat(36))).toBe(false)
+    expect(smsSize('𠮷'.repeat(35)).segments).toBe(1)
+    expect(smsSize('𠮷'.repeat(36)).segments).toBe(2)
   })
 
-  test.each(['`', '€', '[', '{', '~', '\t'])('%j is not of the table of single septets', (character) => {
-    expect(isOneSegment(character + 'a'.repeat(70))).toBe(false)
-  })
+  test.each(['`', '€', '[', '{', '~', '\t', '\u202f', '\u00a0', '’'])(
+    '%j is not of the table of single septets',
+    (character) => {
+      expect(smsSize(character).encoding).toBe('UCS-2')
+    },
+  )
 
-  test('holds every language with the default host, and codes of up to 8 digits', () => {
-    expect(languagesOverOneSegment({ originHost: 'www.jal.co.jp', digits: 6, ttlMinutes: 10 })).toEqual([])
-    expect(languagesOverOneSegment({ originHost: 'www.jal.co.jp', digits: 8, ttlMinutes: 10 })).toEqual([])
+  test.each([4, 5, 6, 7, 8])('holds every language with the default host, and a code of %i digits', (digits) => {
+    expect(languagesOverOneSegment({ originHost: 'www.jal.co.jp', digits, ttlMinutes: 10 })).toEqual([])
   })
 
   test('a host that is too long is named with the languages that it breaks', () => {
-    const broken = languagesOverOneSegment({
-      originHost: 'a'.repeat(40),
-      digits: 6,
-      ttlMinutes: 10,
-    })
+    const broken = languagesOverOneSegment({ originHost: 'a'.repeat(40), digits: 6, ttlMinutes: 10 })
     expect(broken).toEqual(['ja', 'ko', 'zh-Hans', 'zh-Hant'])
   })
 
@@ -160,12 +156,31 @@ describe('one segment', () => {
   })
 })
 
-/** The keys of a catalog, each with the placeholders of its text. */
-function shape(texts: unknown): unknown {
-  if (typeof texts === 'string') return (texts.match(/\{\w+\}/g) ?? []).toSorted()
-  return Object.fromEntries(
-    Object.entries(texts as object)
-      .map(([key, value]: [string, unknown]) => [key, shape(value)] as const)
-      .toSorted(([a], [b]) => a.localeCompare(b)),
-  )
+type Node = DefaultTreeAdapterTypes.Node
+type Element = DefaultTreeAdapterTypes.Element
+
+function parsed(html: string) {
+  const errors: string[] = []
+  const document = parse(html, { onParseError: ({ code }: ParserError) => void errors.push(code) })
+  return { document, errors }
+}
+
+function elements(node: Node): Element[] {
+  const children = 'childNodes' in node ? node.childNodes.flatMap(elements) : []
+  return defaultTreeAdapter.isElementNode(node) ? [node, ...children] : children
+}
+
+function attribute(element: Element, name: string): string | undefined {
+  return element.attrs.find((candidate) => candidate.name === name)?.value
+}
+
+/** Everything that the body says, each piece of text a line. */
+function linesOf(document: Node): string[] {
+  const body = elements(document).find(({ tagName }) => tagName === 'body')!
+  return textsOf(body).filter((text) => text.trim() !== '')
+}
+
+function textsOf(node: Node): string[] {
+  if (defaultTreeAdapter.isTextNode(node)) return [node.value]
+  return 'childNodes' in node ? node.childNodes.flatMap(textsOf) : []
 }

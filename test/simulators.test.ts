@@ -5,7 +5,8 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { catalogs, renderMessage } from '../domain/messages.ts'
+import { catalogs } from '../messages/catalog.ts'
+import { renderMessage } from '../messages/code-message.ts'
 import { buildSimulators } from '../local/simulators/app.ts'
 import { createOutbox } from '../local/simulators/outbox.ts'
 import type { OutboxMessage } from '../local/simulators/outbox.ts'
@@ -365,7 +366,7 @@ describe('outbox', () => {
     expect([ids(), ids('81a')]).toEqual([[], []])
   })
 
-  test.each(Object.keys(catalogs))('recognises %s, on both channels, and its code is read back', async (language) => {
+  test.each(catalogs)('recognises $language, on both channels, and its code is read back', async ({ language }) => {
     const input = {
       language,
       code: '012345',

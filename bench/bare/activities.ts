@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity'
 import type { Config } from '../../config.ts'
 import type { Channel } from '../../domain/challenge.ts'
-import { renderMessage } from '../../domain/messages.ts'
+import { renderMessage } from '../../messages/code-message.ts'
 import type { Provider } from '../../providers/provider.ts'
 import { benchMember } from '../members.ts'
 

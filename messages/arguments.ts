@@ -1,0 +1,12 @@
+/**
+ * What is filled into each text: `{name}` for a string, `{name}` or an ICU plural for a number. A text that is not
+ * named here takes nothing. Every language uses all of its text's arguments and no other.
+ *
+ * Times and amounts come as strings that the code has formatted: what ICU would put between their digits (a narrow
+ * no-break space, say) can cost an SMS its one segment.
+ */
+export const ARGUMENTS = {
+  'code.sms': { code: 'string', minutes: 'number' },
+  'code.email.valid': { minutes: 'number' },
+  'code.email.purpose': { purpose: 'string' },
+} as const
