@@ -98,6 +98,27 @@ const sendGridPublicKey = z.string({ error: SENDGRID_PUBLIC_KEY }).transform((va
   return z.NEVER
 })
 
+/** What every message says beside the languages' own texts, and from whom (D4, D5): several sections read them. */
+const messageFields = {
+  OTP_CODE_DIGITS: int(4, 8, 6),
+  /** C4, and the page: "valid for 10 minutes". */
+  OTP_CODE_TTL_SECONDS: int(2, 600, 600),
+  OTP_PURPOSES: list(/^[a-z][a-z0-9_]{0,39}$/, 'wants words such as view_membership,redeem_benefit').default([
+    'view_membership',
+    'change_membership',
+    'redeem_benefit',
+    'register_phone',
+  ]),
+  /** D4, and the page: "will be sent from …". */
+  OTP_EMAIL_FROM: z.email({ error: 'wants an e-mail address' }).default('jmb_confirmation@jal.com'),
+  OTP_SMS_FROM: text('wants a number or sender id').default('0354600124'),
+  /** The host of the origin-bound line of an SMS (D5). */
+  OTP_ORIGIN_HOST: z
+    .string({ error: 'wants a host name' })
+    .regex(/^[a-z0-9.-]{1,40}$/, 'wants a host name of at most 40 characters')
+    .default('www.jal.co.jp'),
+}
+
 const sections = {
   /** Where the API listens, and the address others reach it at. */
   http: z
@@ -187,20 +208,14 @@ const sections = {
 
   /** The master keys (C10): only the API and the challenge worker load this section. */
   codes: z
-    .object({ OTP_MASTER_KEYS: keyRing, OTP_CODE_DIGITS: int(4, 8, 6) })
+    .object({ OTP_MASTER_KEYS: keyRing, OTP_CODE_DIGITS: messageFields.OTP_CODE_DIGITS })
     .transform((v) => ({ masterKeys: v.OTP_MASTER_KEYS, digits: v.OTP_CODE_DIGITS })),
 
   /** The rules of the challenge (C2–C9). A limit of 0 is no limit. */
   policy: z
     .object({
-      OTP_PURPOSES: list(/^[a-z][a-z0-9_]{0,39}$/, 'wants words such as view_membership,redeem_benefit').default([
-        'view_membership',
-        'change_membership',
-        'redeem_benefit',
-        'register_phone',
-      ]),
-      /** C4, and the page: "valid for 10 minutes". */
-      OTP_CODE_TTL_SECONDS: int(2, 600, 600),
+      OTP_PURPOSES: messageFields.OTP_PURPOSES,
+      OTP_CODE_TTL_SECONDS: messageFields.OTP_CODE_TTL_SECONDS,
       /** C4: a send that would leave the member less is not made. */
       OTP_CODE_MIN_LIFE_SECONDS: int(0, 599, 120),
       /** C7; NIST SP 800-63B-4 §3.1.3.2 */
@@ -278,15 +293,10 @@ const sections = {
       VONAGE_APPLICATION_ID: z.uuid({ error: "wants the Vonage application's id (a UUID)" }),
       VONAGE_PRIVATE_KEY: pem("wants the Vonage application's private key (PEM)"),
       VONAGE_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.nexmo.com'),
-      /** D4, and the page: "will be sent from …". */
-      OTP_EMAIL_FROM: z.email({ error: 'wants an e-mail address' }).default('jmb_confirmation@jal.com'),
-      OTP_SMS_FROM: text('wants a number or sender id').default('0354600124'),
+      OTP_EMAIL_FROM: messageFields.OTP_EMAIL_FROM,
+      OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
       OTP_SMS_FROM_SOFTBANK: text('wants a number or sender id').default('22471'),
-      /** The host of the origin-bound line of an SMS (D5). */
-      OTP_ORIGIN_HOST: z
-        .string({ error: 'wants a host name' })
-        .regex(/^[a-z0-9.-]{1,40}$/, 'wants a host name of at most 40 characters')
-        .default('www.jal.co.jp'),
+      OTP_ORIGIN_HOST: messageFields.OTP_ORIGIN_HOST,
       /** After that a provider's answer counts as lost. At most 8: the activity that sends has 10 s. */
       OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
     })
@@ -302,6 +312,16 @@ const sections = {
       originHost: v.OTP_ORIGIN_HOST,
       timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
     })),
+
+  /** What the messages say and whom they come from, for who shows them and sends none: no secret is in it. */
+  messages: z.object(messageFields).transform((v) => ({
+    digits: v.OTP_CODE_DIGITS,
+    ttlMinutes: Math.ceil(v.OTP_CODE_TTL_SECONDS / 60),
+    purposes: v.OTP_PURPOSES,
+    originHost: v.OTP_ORIGIN_HOST,
+    emailFrom: v.OTP_EMAIL_FROM,
+    smsFrom: v.OTP_SMS_FROM,
+  })),
 
   /** D7: how the providers' receipts are told from forgeries. What is not set is refused. */
   webhooks: z

@@ -2,11 +2,11 @@
  * D5: the code early and once; an SMS of one segment that ends with the origin-bound line; no links; e-mail in two parts
  * that say the same, and what the page promises.
  */
-import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes, type ParserError } from 'parse5'
 import { describe, expect, test } from 'vitest'
 import { catalogs } from '../messages/catalog.ts'
 import { languagesOverOneSegment, renderMessage, type MessageInput } from '../messages/code-message.ts'
 import { smsSize } from '../messages/sms-size.ts'
+import { attributeOf, elementsOf, parseHtml, textsOf } from './support/html.ts'
 
 const CODES = ['0123', '01234', '012345', '0123456', '01234567']
 const PURPOSES = ['view_membership', 'change_membership', 'redeem_benefit', 'register_phone']
@@ -28,9 +28,9 @@ describe('hostile input', () => {
   test('what is filled into the HTML part is text there', () => {
     const code = `"'><script>alert(1)</script>&amp;<!--`
     const { html } = renderMessage({ ...input, channel: 'email', code, language: '"><script>', purpose: '<script>' })
-    const { document, errors } = parsed(html!)
+    const { document, errors } = parseHtml(html!)
     expect(errors).toEqual([])
-    expect(elements(document).map(({ tagName }) => tagName)).not.toContain('script')
+    expect(elementsOf(document).map(({ tagName }) => tagName)).not.toContain('script')
     expect(linesOf(document)).toContain(code)
   })
 
@@ -68,7 +68,7 @@ describe.each(catalogs)('SMS in $language', ({ language }) => {
 describe.each(catalogs)('e-mail in $language', (catalog) => {
   const { language } = catalog
   const message = renderMessage({ ...input, channel: 'email', language })
-  const { document, errors } = parsed(message.html!)
+  const { document, errors } = parseHtml(message.html!)
 
   test.each(CODES)('has the code %s once in each part, early, and not in the subject', (code) => {
     const { subject, text, html } = renderMessage({ ...input, channel: 'email', language, code })
@@ -80,9 +80,9 @@ describe.each(catalogs)('e-mail in $language', (catalog) => {
 
   test('has HTML without a mistake, which names its language and charset', () => {
     expect(errors).toEqual([])
-    const [root] = elements(document)
-    expect(attribute(root!, 'lang')).toBe(language)
-    expect(elements(document).flatMap((element) => attribute(element, 'charset') ?? [])).toEqual(['utf-8'])
+    const [root] = elementsOf(document)
+    expect(attributeOf(root!, 'lang')).toBe(language)
+    expect(elementsOf(document).flatMap((element) => attributeOf(element, 'charset') ?? [])).toEqual(['utf-8'])
   })
 
   test('says the same in both parts, in the same order, and hides nothing', () => {
@@ -113,7 +113,7 @@ describe.each(catalogs)('e-mail in $language', (catalog) => {
   test('has no link, no picture, nothing that is fetched or run, and no argument left over', () => {
     expect(message.subject + message.text).not.toMatch(/[{}]/)
     expect(message.subject + message.text + message.html).not.toMatch(LINK)
-    const tags = new Set(elements(document).map(({ tagName }) => tagName))
+    const tags = new Set(elementsOf(document).map(({ tagName }) => tagName))
     expect(tags).toEqual(new Set(['html', 'head', 'meta', 'title', 'style', 'body', 'div', 'h1', 'p']))
     expect(message.html).not.toMatch(/url\(|@import|javascript:| on\w+=/i)
   })
@@ -156,31 +156,7 @@ describe('one segment', () => {
   })
 })
 
-type Node = DefaultTreeAdapterTypes.Node
-type Element = DefaultTreeAdapterTypes.Element
-
-function parsed(html: string) {
-  const errors: string[] = []
-  const document = parse(html, { onParseError: ({ code }: ParserError) => void errors.push(code) })
-  return { document, errors }
-}
-
-function elements(node: Node): Element[] {
-  const children = 'childNodes' in node ? node.childNodes.flatMap(elements) : []
-  return defaultTreeAdapter.isElementNode(node) ? [node, ...children] : children
-}
-
-function attribute(element: Element, name: string): string | undefined {
-  return element.attrs.find((candidate) => candidate.name === name)?.value
-}
-
-/** Everything that the body says, each piece of text a line. */
-function linesOf(document: Node): string[] {
-  const body = elements(document).find(({ tagName }) => tagName === 'body')!
-  return textsOf(body).filter((text) => text.trim() !== '')
-}
-
-function textsOf(node: Node): string[] {
-  if (defaultTreeAdapter.isTextNode(node)) return [node.value]
-  return 'childNodes' in node ? node.childNodes.flatMap(textsOf) : []
+/** What the body says, each piece of text a line. */
+function linesOf(document: ReturnType<typeof parseHtml>['document']): string[] {
+  return textsOf(elementsOf(document, 'body')[0]!)
 }

@@ -7,7 +7,8 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { faultRoutes } from './faults.ts'
 import { createOutbox, OUTBOX_CAPACITY } from './outbox.ts'
-import { renderOutboxPage } from './outbox-page.ts'
+import type { PreviewSettings } from './pages/preview-page.ts'
+import { pageRoutes } from './pages/routes.ts'
 import { createReceipts } from './receipts.ts'
 import type { ReceiptOptions } from './receipts.ts'
 import { sendGridRoutes } from './sendgrid.ts'
@@ -18,6 +19,8 @@ export interface SimulatorOptions {
   readonly vonageApplicationId: string
   /** PEM, of the pair whose private half signs the sender's JWTs. */
   readonly vonagePublicKey: string
+  /** What all messages say, for the page that shows them. */
+  readonly preview: PreviewSettings
   /** Where receipts are posted to; without it, nobody is told what became of a message. */
   readonly receipts?: ReceiptOptions
   /** Requests are not logged: this is a load test's target, and they hold codes. */
@@ -31,7 +34,6 @@ const listQuery = z.object({
 })
 
 const LATEST = 100
-const ON_PAGE = 50
 
 /** The application, not yet listening. `SENDGRID_BASE_URL` and `VONAGE_BASE_URL` both point at it. */
 export function buildSimulators(options: SimulatorOptions): FastifyInstance {
@@ -67,10 +69,6 @@ export function buildSimulators(options: SimulatorOptions): FastifyInstance {
     outbox.clear()
     return reply.code(204).send()
   })
-  app.get('/', async (request, reply) => {
-    const { to } = listQuery.catch({}).parse(request.query)
-    const page = renderOutboxPage(outbox.list(to || undefined, ON_PAGE), to ?? '')
-    return reply.headers(page.headers).send(page.html)
-  })
+  pageRoutes(app, outbox, options.preview)
   return app
 }

@@ -4,10 +4,12 @@
  *
  * Receipts are posted to `OTP_SIMULATOR_SENDGRID_WEBHOOK_URL`, signed with `OTP_SIMULATOR_SENDGRID_WEBHOOK_PRIVATE_KEY`,
  * and to `OTP_SIMULATOR_VONAGE_WEBHOOK_URL`, signed with `VONAGE_API_KEY` and `VONAGE_SIGNATURE_SECRET`; where one of
- * these is not set, that provider posts none.
+ * these is not set, that provider posts none. The page of all texts reads what the sender's messages read
+ * (`OTP_ORIGIN_HOST` and the like).
  */
 import { createPublicKey } from 'node:crypto'
 import { pino } from 'pino'
+import { loadConfig } from '../../config.ts'
 import { buildSimulators } from './app.ts'
 import type { ReceiptOptions } from './receipts.ts'
 
@@ -37,6 +39,7 @@ const app = buildSimulators({
   sendgridApiKey: required('SENDGRID_API_KEY'),
   vonageApplicationId: required('VONAGE_APPLICATION_ID'),
   vonagePublicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
+  preview: loadConfig(['messages']).messages,
   receipts: receiptOptions(),
   log,
 })

@@ -22,8 +22,16 @@ export interface ReceiptOptions {
 }
 
 export interface Receipts {
-  /** Tells of an accepted message what the script says, in the background; without one, that it was delivered. */
-  readonly follow: (message: Accepted, script?: readonly ScriptedReceipt[]) => void
+  /**
+   * Tells of an accepted message what the script says, in the background; without one, that it was delivered.
+   *
+   * @param onTold hears the newest of what was told, the first time that it is
+   */
+  readonly follow: (
+    message: Accepted,
+    script: readonly ScriptedReceipt[] | undefined,
+    onTold: (status: ScriptedReceipt['status']) => void,
+  ) => void
 }
 
 const DELIVERED: readonly ScriptedReceipt[] = [{ status: 'delivered', afterMs: 100 }]
@@ -45,23 +53,29 @@ export function createReceipts({ sendgrid, vonage }: ReceiptOptions, closing: Ab
     sms: vonage && vonagePost(vonage),
   }
   return {
-    follow(message, script = DELIVERED) {
+    follow(message, script = DELIVERED, onTold) {
       const post = posts[message.channel]
       if (post === undefined) return
       const acceptedAt = Date.now()
+      let newest = 0
       script.forEach((receipt, place) => {
         // In the order of the script, whenever they arrive; SendGrid tells seconds only.
         const made = post(message, receipt.status, acceptedAt + place * 1000)
-        for (let time = 0; time < (receipt.times ?? 1); time++) void deliver(made, receipt.afterMs, closing)
+        const tell = () => {
+          newest = Math.max(newest, place)
+          onTold(script[newest]!.status)
+        }
+        for (let time = 0; time < (receipt.times ?? 1); time++) void deliver(made, receipt.afterMs, closing, tell)
       })
     },
   }
 }
 
-async function deliver({ url, body, headers }: Post, afterMs: number, closing: AbortSignal): Promise<void> {
+async function deliver({ url, body, headers }: Post, afterMs: number, closing: AbortSignal, onDue: () => void) {
   try {
     for (const pauseMs of [afterMs, ...PAUSES_MS]) {
       await wait(pauseMs, undefined, { signal: closing, ref: false })
+      onDue()
       if (await isTaken(url, { body, headers: await headers() }, closing)) return
     }
   } catch {

@@ -39,8 +39,7 @@ export function sendGridRoutes(app: FastifyInstance, options: SendGridSimulatorO
     return answerUnder(fault, reply, closing, {
       accept: () => {
         for (const message of messages) {
-          outbox.add(message)
-          receipts.follow(message, fault?.receipts)
+          receipts.follow(message, fault?.receipts, outbox.add(message))
         }
       },
       accepted: (to) => to.code(202).header('x-message-id', id).send(),

@@ -54,8 +54,7 @@ export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptio
     const fault = faults.take('vonage', to)
     return answerUnder(fault, reply, closing, {
       accept: () => {
-        outbox.add(message)
-        receipts.follow(message, fault?.receipts)
+        receipts.follow(message, fault?.receipts, outbox.add(message))
       },
       accepted: (answer) => answer.code(202).send({ message_uuid: id }),
       refused: refuse,

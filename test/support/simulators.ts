@@ -2,6 +2,7 @@
  * The provider simulators for tests: in this process, on a free port, with keys made for the occasion.
  */
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { loadConfig } from '../../config.ts'
 import { buildSimulators } from '../../local/simulators/app.ts'
 import type { Fault } from '../../local/simulators/faults.ts'
 import type { ReceiptOptions } from '../../local/simulators/receipts.ts'
@@ -36,7 +37,8 @@ export async function startSimulators(receipts: ReceiptOptions = {}): Promise<Si
   })
   const sendgridApiKey = `SG.${randomBytes(24).toString('base64url')}`
   const vonageApplicationId = randomUUID()
-  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey, receipts })
+  const preview = loadConfig(['messages'], {}).messages
+  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey, preview, receipts })
   let opened = 0
   app.server.on('connection', () => opened++)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })

@@ -1,0 +1,63 @@
+/**
+ * What the simulators' pages have in common: one document with its style inside, so that it can also be a file.
+ */
+import { readFileSync } from 'node:fs'
+import { html } from 'ghtml'
+
+export interface Page {
+  readonly headers: Readonly<Record<string, string>>
+  readonly html: string
+}
+
+const STYLE = readFileSync(new URL('style.css', import.meta.url), 'utf8')
+
+/**
+ * Nothing is fetched and nothing runs but our own script: the pages show what anybody may have sent. Styles may be
+ * inline, since an e-mail's are, and a sandboxed frame is under its page's policy.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  "script-src 'self'",
+  "connect-src 'self'",
+  'img-src data:',
+  "form-action 'self'",
+  "base-uri 'none'",
+].join('; ')
+
+/** @param content of HTML, as are `tools` and `head` */
+export function renderPage({
+  title,
+  tools,
+  head = '',
+  content,
+}: Record<'title' | 'tools' | 'content', string> & { head?: string }): Page {
+  return {
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `${POLICY}; frame-ancestors 'none'`,
+      'cache-control': 'no-store',
+    },
+    html: html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="content-security-policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>!${STYLE}</style>
+!${head}
+</head>
+<body>
+<header class="top">
+<h1>${title}</h1>
+!${tools}
+</header>
+!${content}
+</body>
+</html>
+`,
+  }
+}
