@@ -21,11 +21,13 @@ declare module '@sendgrid/client' {
 
 declare module '@sendgrid/mail' {
   export interface MailData {
-    readonly to: string
+    readonly personalizations: readonly {
+      readonly to: string
+      readonly customArgs: Readonly<Record<string, string>>
+    }[]
     readonly from: string
     readonly subject: string
     readonly content: readonly { readonly type: string; readonly value: string }[]
-    readonly customArgs: Readonly<Record<string, string>>
     readonly trackingSettings: Readonly<Record<string, Readonly<Record<string, boolean>>>>
   }
 

@@ -6,6 +6,7 @@ import { Agent as HttpsAgent } from 'node:https'
 import { Client } from '@sendgrid/client'
 import { MailService } from '@sendgrid/mail'
 import type { MailData } from '@sendgrid/mail'
+import { asciiAddress } from '../domain/email-address.ts'
 import { SendError } from './provider.ts'
 import type { Message, Provider } from './provider.ts'
 import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
@@ -22,9 +23,10 @@ export interface SendGridOptions {
  * A sender of e-mail with its own connections, kept alive between messages.
  *
  * `send` resolves with SendGrid's message id (`X-Message-Id`, which its receipts begin with). It rejects with a
- * {@link SendError} only: `limited` for 429, with the wait of `Retry-After` or `X-RateLimit-Reset`; `permanent` for
- * 4xx; `temporary` for 5xx, 408, 425, a lost connection, the time limit and an abort, and for 401 and 402 as well,
- * since an operator can mend our account while the code lives.
+ * {@link SendError} only: `limited` for 429, with the wait of `Retry-After` or `X-RateLimit-Reset`; `permanent` for 4xx,
+ * and for a domain that cannot be written in ASCII, with which no request is made; `temporary` for 5xx, 408, 425, a lost
+ * connection, the time limit and an abort, and for 401 and 402 as well, since an operator can mend our account while the
+ * code lives.
  */
 export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): Provider {
   const httpAgent = new HttpAgent({ keepAlive: true })
@@ -53,9 +55,11 @@ export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions):
   }
 
   const send = async (message: Message, signal?: AbortSignal): Promise<string> => {
+    const to = asciiAddress(message.to)
+    if (to === undefined) throw new SendError('permanent', 'the domain of the address cannot be written in ASCII')
     try {
       const [response] = await withTimeLimit('sendgrid', timeoutMs, signal, (limit) =>
-        mailService(limit).send(mailData(message)),
+        mailService(limit).send(mailData({ ...message, to })),
       )
       return knownId('sendgrid', header(response.headers, 'x-message-id'))
     } catch (error) {
@@ -67,11 +71,11 @@ export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions):
 
 function mailData({ reference, to, from, subject = '', text, html }: Message): MailData {
   return {
-    to,
+    // The argument stands with its personalization: at the top, SendGrid's description and SendGrid disagree on its type.
+    personalizations: [{ to, customArgs: { reference } }],
     from,
     subject,
     content: [{ type: 'text/plain', value: text }, ...(html ? [{ type: 'text/html', value: html }] : [])],
-    customArgs: { reference },
     // Each of these, where the account has it on, would write a link or a picture into the message (D5: no links).
     trackingSettings: {
       clickTracking: { enable: false, enableText: false },

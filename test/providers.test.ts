@@ -2,9 +2,6 @@
  * D1 and D6, as one contract that every provider keeps: a message goes out over the real SDK; what goes wrong is a
  * SendError of the right kind; and no error holds a code, a destination, a text or a credential.
  */
-import { createServer } from 'node:http'
-import type { IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { execa } from 'execa'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -13,6 +10,7 @@ import type { Message, Provider, SendErrorKind } from '../providers/provider.ts'
 import { readRetryAfter } from '../providers/send-errors.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
 import { createVonage } from '../providers/vonage.ts'
+import { recordingServer } from './support/recording-server.ts'
 import { startSimulators } from './support/simulators.ts'
 import type { Simulators } from './support/simulators.ts'
 
@@ -218,7 +216,7 @@ describe('over the wire', () => {
     const [request] = server.requests
     expect(request?.headers.authorization).toBe('Bearer SG.key')
     expect(request?.body).toMatchObject({
-      custom_args: { reference: contracts.sendgrid.message.reference },
+      personalizations: [{ custom_args: { reference: contracts.sendgrid.message.reference } }],
       content: [{ type: 'text/plain' }, { type: 'text/html' }],
       tracking_settings: {
         click_tracking: { enable: false, enable_text: false },
@@ -227,6 +225,27 @@ describe('over the wire', () => {
         ganalytics: { enable: false },
       },
     })
+  })
+
+  test('an address beyond ASCII goes out in its ASCII form', async () => {
+    await using server = await recordingServer({ status: 202, headers: { 'x-message-id': 'abc' } })
+    const sender = createSendGrid({ apiKey: 'SG.key', baseUrl: server.url, timeoutMs: 5_000 })
+    await sender.send({ ...contracts.sendgrid.message, to: 'hanako@例え.jp' })
+    expect(server.requests[0]?.body).toMatchObject({ personalizations: [{ to: [{ email: 'hanako@xn--r8jz45g.jp' }] }] })
+  })
+
+  test('an address without an ASCII form is permanent, and makes no request', async () => {
+    await using server = await recordingServer({ status: 202, headers: { 'x-message-id': 'abc' } })
+    const sender = createSendGrid({ apiKey: 'SG.key', baseUrl: server.url, timeoutMs: 5_000 })
+    const error: unknown = await sender
+      .send({ ...contracts.sendgrid.message, to: `hanako@${'例'.repeat(60)}.jp` })
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      name: 'SendError',
+      kind: 'permanent',
+      message: 'the domain of the address cannot be written in ASCII',
+    })
+    expect(server.requests).toEqual([])
   })
 
   test('an SMS is plain Messages API, and one JWT serves several', async () => {
@@ -343,37 +362,3 @@ describe('Retry-After', () => {
     expect(readRetryAfter(value, now)).toBe(wait)
   })
 })
-
-interface Recorded {
-  readonly headers: IncomingMessage['headers']
-  readonly body: unknown
-}
-
-/** A server that keeps what it is sent and gives one answer to all. */
-async function recordingServer(answer: {
-  status: number
-  headers?: Record<string, string>
-  body?: unknown
-  raw?: string
-}) {
-  const requests: Recorded[] = []
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      requests.push({
-        headers: request.headers,
-        body: JSON.parse(Buffer.concat(chunks).toString()) as unknown,
-      })
-      response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
-      response.end(answer.raw ?? (answer.body === undefined ? '' : JSON.stringify(answer.body)))
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const close = async () => {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  }
-  return { url: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: close }
-}

@@ -36,14 +36,13 @@ afterEach(async () => {
 afterAll(() => app.close())
 
 const mail = {
-  personalizations: [{ to: [{ email: 'hanako@example.jp' }] }],
+  personalizations: [{ to: [{ email: 'hanako@example.jp' }], custom_args: { reference: 'r-1' } }],
   from: { email: 'jmb_confirmation@jal.com' },
   subject: 'Your one-time password',
   content: [
     { type: 'text/plain', value: 'One-time password: 123456' },
     { type: 'text/html', value: '<b>123456</b>' },
   ],
-  custom_args: { reference: 'r-1' },
 }
 const sms = {
   channel: 'sms',
@@ -111,13 +110,15 @@ describe('SendGrid: what is refused', () => {
       { personalizations: [{ to: [{ email: 'a b@c.jp' }] }] },
       'personalizations.0.to.0.email',
     ],
-    ['null for a personalization', { personalizations: [null] }, 'personalizations.0.to'],
-    ['no sender', { from: undefined }, 'from.email'],
+    ['null for a personalization', { personalizations: [null] }, 'personalizations.0'],
+    ['no sender', { from: undefined }, 'from'],
     ['a sender that is no address', { from: { email: 'jal.com' } }, 'from.email'],
     ['no subject', { subject: '' }, 'subject'],
     ['no content', { content: [] }, 'content'],
     ['empty content', { content: [{ type: 'text/plain', value: '' }] }, 'content.0.value'],
-    ['HTML before text', { content: mail.content.toReversed() }, 'content'],
+    ['HTML before text', { content: mail.content.toReversed() }, 'content.1.type'],
+    ['a property that SendGrid does not know', { customArgs: { reference: 'r-1' } }, 'customArgs'],
+    ['a top-level custom argument', { custom_args: { reference: 'r-1' } }, 'custom_args'],
   ])('%s is 400 and names the field', async (_what, change, field) => {
     const answer = await sendMail({ ...mail, ...change })
     expect(answer.statusCode).toBe(400)
@@ -181,6 +182,7 @@ describe('Vonage: what is refused', () => {
     ['another channel', { channel: 'whatsapp' }, 'channel'],
     ['another type', { message_type: 'image' }, 'message_type'],
     ['a long reference', { client_ref: 'x'.repeat(101) }, 'client_ref'],
+    ['a property that Vonage does not know', { clientRef: 'x' }, 'clientRef'],
     ['an unknown encoding', { sms: { encoding_type: 'ebcdic' } }, 'sms.encoding_type'],
   ])('%s is 422 and names the parameter', async (_what, change, name) => {
     const answer = await sendSms({ ...sms, ...change })

@@ -1,6 +1,6 @@
 /**
  * SendGrid's v3 Mail Send, as far as a sender can tell: authentication, validation, status codes, headers.
- * Source: SendGrid's API reference, "Mail Send" and its errors page.
+ * Source: SendGrid's API reference, "Mail Send" and its errors page; what it takes stands in `requests/`.
  */
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -8,6 +8,7 @@ import { answerUnder } from './faults.ts'
 import type { Faults } from './faults.ts'
 import type { Accepted, Outbox } from './outbox.ts'
 import type { Receipts } from './receipts.ts'
+import { mailSendMistakes } from './requests/check.ts'
 
 export interface SendGridSimulatorOptions {
   readonly apiKey: string
@@ -30,11 +31,10 @@ export function sendGridRoutes(app: FastifyInstance, options: SendGridSimulatorO
     if (request.headers.authorization !== authorization) {
       return refuse(reply, 401, [problem(null, 'The provided authorization grant is invalid, expired, or revoked')])
     }
-    const mail = record(request.body)
-    const problems = mailProblems(mail)
+    const problems = mailProblems(request.body)
     if (problems.length > 0) return refuse(reply, 400, problems)
     const id = randomBytes(16).toString('base64url')
-    const messages = acceptedMails(id, mail)
+    const messages = acceptedMails(id, request.body as Mail)
     const fault = faults.take('sendgrid', messages[0]!.to)
     return answerUnder(fault, reply, closing, {
       accept: () => {
@@ -76,106 +76,56 @@ function refuseByFault(reply: FastifyReply, status: number): FastifyReply {
   return refuse(reply, status, [problem(null, status === 429 ? 'too many requests' : 'the request was not accepted')])
 }
 
+const ADDRESS = 'Does not contain a valid address.'
+/** What SendGrid says of a field, where it is known; sources as above. */
+const WORDS: Readonly<Record<string, string>> = {
+  personalizations: 'The personalizations field is required and must have at least one personalization.',
+  'personalizations.to':
+    'The to array is required for all personalization objects, and must have at least one email object with a valid email address.',
+  'personalizations.to.email': ADDRESS,
+  from: 'The from object must be provided for every email send. It is an object that requires the email parameter, but may also contain a name parameter.  e.g. {"email" : "example@example.com"}  or {"email" : "example@example.com", "name" : "Example Recipient"}.',
+  'from.email': ADDRESS,
+  subject:
+    'The subject is required. You can get around this requirement if you use a template with a subject defined or if every personalization has a subject defined.',
+  content:
+    'Unless a valid template_id is provided, the content parameter is required. There must be at least one defined content block. We typically suggest both text/plain and text/html blocks are included, but only one block is required.',
+  'content.type':
+    'If present, text/plain and text/html may only be provided once, and must appear in this order: text/plain, text/html.',
+  'content.value': 'The content value must be a string at least one character in length.',
+}
+
 /** Every mistake of a mail, in SendGrid's words; none for one that it would take. */
-function mailProblems(mail: Record<string, unknown>): Problem[] {
-  return [
-    ...personalizationProblems(mail['personalizations']),
-    ...fromProblems(mail['from']),
-    ...subjectProblems(mail),
-    ...contentProblems(mail['content']),
-  ]
-}
-
-function personalizationProblems(value: unknown): Problem[] {
-  if (!Array.isArray(value) || value.length === 0) {
-    const message = 'The personalizations field is required and must have at least one personalization.'
-    return [problem('personalizations', message, 'message.personalizations')]
-  }
-  return value.flatMap((personalization: unknown, index) => {
-    const { to } = record(personalization)
-    const field = `personalizations.${index}.to`
-    if (!Array.isArray(to) || to.length === 0) {
-      const message =
-        'The to array is required for all personalization objects, and must have at least one email object with a valid email address.'
-      return [problem(field, message, 'message.personalizations.to')]
-    }
-    return to.flatMap((recipient: unknown, position) =>
-      isAddress(record(recipient)['email'])
-        ? []
-        : [problem(`${field}.${position}.email`, 'Does not contain a valid address.', 'message.personalizations.to')],
-    )
+const mailProblems = (mail: unknown): Problem[] =>
+  mailSendMistakes(mail).map(({ field, wants }) => {
+    const kind = field.replaceAll(/\.\d+/g, '')
+    return problem(field || null, WORDS[kind] ?? wants, `message.${kind}`)
   })
-}
 
-function fromProblems(value: unknown): Problem[] {
-  const { email } = record(value)
-  if (typeof email !== 'string') {
-    const message =
-      'The from object must be provided for every email send. It is an object that requires the email parameter, but may also contain a name parameter.  e.g. {"email" : "example@example.com"}  or {"email" : "example@example.com", "name" : "Example Recipient"}.'
-    return [problem('from.email', message, 'message.from')]
-  }
-  return isAddress(email) ? [] : [problem('from.email', 'Does not contain a valid address.', 'message.from')]
-}
-
-function subjectProblems({ subject, personalizations }: Record<string, unknown>): Problem[] {
-  const all = Array.isArray(personalizations) ? personalizations : []
-  const each = all.length > 0 && all.every((personalization: unknown) => isText(record(personalization)['subject']))
-  if (isText(subject) || each) return []
-  const message =
-    'The subject is required. You can get around this requirement if you use a template with a subject defined or if every personalization has a subject defined.'
-  return [problem('subject', message, 'message.subject')]
-}
-
-function contentProblems(value: unknown): Problem[] {
-  if (!Array.isArray(value) || value.length === 0) {
-    const message =
-      'Unless a valid template_id is provided, the content parameter is required. There must be at least one defined content block. We typically suggest both text/plain and text/html blocks are included, but only one block is required.'
-    return [problem('content', message, 'message.content')]
-  }
-  const blocks = value.map(record)
-  const problems = blocks.flatMap((block, index) => {
-    const anchor = 'message.content'
-    const type = isText(block['type']) ? [] : [problem(`content.${index}.type`, 'The type is required.', anchor)]
-    if (isText(block['value'])) return type
-    const message = 'The content value must be a string at least one character in length.'
-    return [...type, problem(`content.${index}.value`, message, `${anchor}.value`)]
-  })
-  const types = blocks.map((block) => block['type'])
-  if (types.includes('text/plain') && types.indexOf('text/plain') !== 0) {
-    const message =
-      'If present, text/plain and text/html may only be provided once, and must appear in this order: text/plain, text/html.'
-    problems.push(problem('content', message, 'message.content.type'))
-  }
-  return problems
+interface Mail {
+  readonly personalizations: readonly {
+    readonly to: readonly { readonly email: string }[]
+    readonly subject?: string
+    readonly custom_args?: Readonly<Record<string, string>>
+  }[]
+  readonly from: { readonly email: string }
+  readonly subject: string
+  readonly content: readonly { readonly type: string; readonly value: string }[]
 }
 
 /** The messages of a mail without mistakes, one for each recipient. */
-function acceptedMails(id: string, mail: Record<string, unknown>): Accepted[] {
-  const contents = (mail['content'] as Record<string, string>[]).map(({ type, value }) => [type, value] as const)
-  const { 'text/plain': text = '', 'text/html': html } = Object.fromEntries(contents) as Record<string, string>
-  const reference = record(mail['custom_args'])['reference']
-  return (mail['personalizations'] as Record<string, unknown>[]).flatMap((personalization) =>
-    (personalization['to'] as { email: string }[]).map(({ email }) => ({
+function acceptedMails(id: string, { personalizations, from, content, ...mail }: Mail): Accepted[] {
+  const valueOf = (type: string) => content.find((block) => block.type === type)?.value
+  const html = valueOf('text/html')
+  return personalizations.flatMap(({ to, subject = mail.subject, custom_args: customArgs }) =>
+    to.map(({ email }) => ({
       id,
       channel: 'email' as const,
       to: email,
-      from: (mail['from'] as { email: string }).email,
-      reference: isText(reference) ? reference : null,
-      subject: String(personalization['subject'] ?? mail['subject']),
-      text,
+      from: from.email,
+      reference: customArgs?.['reference'] ?? null,
+      subject,
+      text: valueOf('text/plain') ?? '',
       ...(html === undefined ? {} : { html }),
     })),
   )
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0
-}
-
-function isAddress(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= 320 && /^[^\s@<>,;"]+@[^\s@<>,;"]+\.[^\s@<>,;"]+$/.test(value)
 }

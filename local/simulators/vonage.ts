@@ -1,15 +1,15 @@
 /**
  * Vonage's Messages API v1 for SMS, as far as a sender can tell: authentication, validation, status codes, bodies.
- * Source: Vonage's API reference, "Messages", and its error catalogue.
+ * Source: Vonage's API reference, "Messages", and its error catalogue; what it takes stands in `requests/`.
  */
 import { createPublicKey, randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { jwtVerify } from 'jose'
-import { z } from 'zod'
 import { answerUnder } from './faults.ts'
 import type { Faults } from './faults.ts'
 import type { Accepted, Outbox } from './outbox.ts'
 import type { Receipts } from './receipts.ts'
+import { smsSendMistakes } from './requests/check.ts'
 
 export interface VonageSimulatorOptions {
   readonly applicationId: string
@@ -21,16 +21,12 @@ export interface VonageSimulatorOptions {
   readonly closing: AbortSignal
 }
 
-const smsSchema = z.object({
-  channel: z.literal('sms', { error: 'wants sms: the only channel that is simulated' }),
-  message_type: z.literal('text', { error: 'wants text' }),
-  to: z.string({ error: 'wants a string' }).regex(/^[1-9]\d{6,14}$/, 'wants 7 to 15 digits in E.164, without +'),
-  from: z.string({ error: 'wants a string' }).regex(/^[A-Za-z0-9]{1,15}$/, 'wants a number or an alphanumeric sender'),
-  text: z.string({ error: 'wants a string' }).min(1, 'wants some text').max(1000, 'wants at most 1000 characters'),
-  client_ref: z.string().max(100, 'wants at most 100 characters').optional(),
-  ttl: z.int().min(20).max(604_800).optional(),
-  sms: z.object({ encoding_type: z.enum(['text', 'unicode', 'auto']).optional() }).optional(),
-})
+interface Sms {
+  readonly to: string
+  readonly from: string
+  readonly text: string
+  readonly client_ref?: string
+}
 
 /** `POST /v1/messages` */
 export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptions) {
@@ -40,15 +36,12 @@ export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptio
 
   app.post('/v1/messages', async (request, reply) => {
     if (!(await isAuthorized(request.headers.authorization))) return refuse(reply, 401)
-    const result = smsSchema.safeParse(request.body)
-    if (!result.success) {
-      const invalid = result.error.issues.map(({ path, message }) => ({
-        name: path.join('.'),
-        reason: message,
-      }))
+    const mistakes = smsSendMistakes(request.body)
+    if (mistakes.length > 0) {
+      const invalid = mistakes.map(({ field, wants }) => ({ name: field, reason: wants }))
       return refuse(reply, 422, { invalid_parameters: invalid })
     }
-    const { to, from, text, client_ref: reference = null } = result.data
+    const { to, from, text, client_ref: reference = null } = request.body as Sms
     const id = randomUUID()
     const message: Accepted = { id, channel: 'sms', to: `+${to}`, from, reference, text }
     const fault = faults.take('vonage', to)
