@@ -28,13 +28,14 @@ export interface ApiCaller {
 
 const production = (env: NodeJS.ProcessEnv) => env['NODE_ENV'] === 'production'
 
-const int = (min: number, max: number, fallback: number) =>
+const wholeNumber = (min: number, max: number) =>
   z.coerce
     .number({ error: `wants a whole number from ${min} to ${max}` })
     .int(`wants a whole number from ${min} to ${max}`)
     .min(min, `wants a whole number from ${min} to ${max}`)
     .max(max, `wants a whole number from ${min} to ${max}`)
-    .default(fallback)
+const int = (min: number, max: number, fallback: number) => wholeNumber(min, max).default(fallback)
+const port = wholeNumber(1, 65_535)
 
 const text = (wants: string) => z.string({ error: wants }).min(1, wants)
 const httpUrl = (wants: string) =>
@@ -235,6 +236,18 @@ const sections = {
       OTP_IP_LIMIT_PER_10_MINUTES: int(0, 100_000, 20),
       OTP_IP_LIMIT_PER_24_HOURS: int(0, 1_000_000, 100),
       OTP_SMS_COUNTRIES: list(/^[A-Z]{2}$/, 'wants ISO 3166 country codes such as JP,TW').default(['JP']),
+      /**
+       * What begins so gets no SMS, whatever the country. The entries let in mobile numbers alone; this is the last gate,
+       * and the place for a block under attack. Japan's: pager, VoIP, toll-free, shared-cost and premium numbers.
+       */
+      OTP_SMS_REFUSED_PREFIXES: list(/^\+[1-9]\d{0,14}$/, 'wants E.164 prefixes such as +81990,+447').default([
+        '+8120',
+        '+8150',
+        '+81120',
+        '+81800',
+        '+81570',
+        '+81990',
+      ]),
       /** Per block of 10,000 numbers (a number without its last four digits). */
       OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR: int(0, 100_000, 100),
       /** R2: minors are excluded from mandatory SMS; their age in Asia/Tokyo, in years. */
@@ -270,6 +283,7 @@ const sections = {
       ipLimitPer10Minutes: v.OTP_IP_LIMIT_PER_10_MINUTES,
       ipLimitPer24Hours: v.OTP_IP_LIMIT_PER_24_HOURS,
       smsCountries: v.OTP_SMS_COUNTRIES,
+      smsRefusedPrefixes: v.OTP_SMS_REFUSED_PREFIXES,
       smsLimitPerPrefixPerHour: v.OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR,
       adultAge: v.OTP_ADULT_AGE,
       closeDeadlineSeconds: v.OTP_CLOSE_DEADLINE_SECONDS,
@@ -350,6 +364,28 @@ const sections = {
           : undefined,
       toleranceSeconds: v.OTP_WEBHOOK_TOLERANCE_SECONDS,
       bodyLimitBytes: v.OTP_WEBHOOK_BODY_LIMIT_BYTES,
+    })),
+
+  /** How long what is of no more use is kept. */
+  retention: z
+    .object({
+      /** D7: longer than a provider repeats an event, and than support is asked what became of a message. */
+      OTP_RECEIPT_DAYS: int(2, 3_650, 30),
+    })
+    .transform((v) => ({ receiptDays: v.OTP_RECEIPT_DAYS })),
+
+  /** Where the processes beside the API, which has its own, show their metrics. Off unless a port is set. */
+  metrics: z
+    .object({
+      OTP_METRICS_HOST: text('wants an address to listen on').default('127.0.0.1'),
+      OTP_METRICS_PORT: port.optional(),
+      /** Those of Temporal's SDK in the challenge worker, which serves them itself. */
+      OTP_TEMPORAL_METRICS_PORT: port.optional(),
+    })
+    .transform((v) => ({
+      host: v.OTP_METRICS_HOST,
+      port: v.OTP_METRICS_PORT,
+      temporalPort: v.OTP_TEMPORAL_METRICS_PORT,
     })),
 
   log: z

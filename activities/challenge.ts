@@ -17,7 +17,7 @@ import {
 import { smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
 import { renderMessage } from '../messages/code-message.ts'
-import { admitChallenge, moveToOtherChannel } from '../postgres/admission.ts'
+import { admitChallenge, moveToOtherChannel, refusalWord } from '../postgres/admission.ts'
 import {
   closeChallenge,
   openAndStamp,
@@ -34,6 +34,8 @@ import { SendError, type Message, type Provider } from '../providers/provider.ts
 export interface ChallengeActivityDependencies extends Judge {
   readonly providers: Readonly<Record<Channel, Provider>>
   readonly delivery: Config<'providers'>['providers']
+  /** Hears of each refusal, in one word. */
+  readonly onRefusal: (at: 'workflow' | 'failover', reason: string) => void
 }
 
 /** A code was handed to a provider; `destination` is masked. */
@@ -56,7 +58,7 @@ export interface Closed {
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
-  const { sql, policy, codes, providers, delivery } = dependencies
+  const { sql, policy, codes, providers, delivery, onRefusal } = dependencies
 
   const activities = {
     /**
@@ -91,7 +93,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       } catch (error) {
         if (!(error instanceof SendError)) throw error
         if (error.kind === 'permanent') {
-          const isMoved = await moveToOtherChannel(sql, policy, stamp.challenge)
+          const isMoved = await failOverFrom(stamp.challenge)
           return isMoved ? activities.sendCode(input) : giveUp(input.challengeId, 'rejected_by_provider')
         }
         // What will be too late then is so now: the member need not wait to be told.
@@ -114,9 +116,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     async failOver(input: ChallengeInput): Promise<Sent | Closed | undefined> {
       const challenge = await readChallenge(sql, input.challengeId)
       if (challenge === undefined) return undefined
-      const isMoved =
-        challenge.sentAt === null ||
-        (challenge.delivery === 'failed' && (await moveToOtherChannel(sql, policy, challenge)))
+      const isMoved = challenge.sentAt === null || (challenge.delivery === 'failed' && (await failOverFrom(challenge)))
       return isMoved ? activities.sendCode(input) : undefined
     },
 
@@ -188,6 +188,13 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     return { closed: resultOf(challenge) }
   }
 
+  /** @returns whether the challenge is on the other channel now, by this call */
+  async function failOverFrom(challenge: Challenge): Promise<boolean> {
+    const move = await moveToOtherChannel(sql, policy, challenge)
+    if (move.kind === 'refused') onRefusal('failover', move.reason)
+    return move.kind === 'moved'
+  }
+
   function stampSend({ challengeId, memberId }: ChallengeInput, runId: string): Promise<SendStamp> {
     const keyId = codes.masterKeys.current
     return openAndStamp(sql, { challengeId, memberId, runId, keyId, nonce: randomBytes(16) }, policy)
@@ -197,7 +204,8 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
   async function admitHere(input: ChallengeInput, runId: string): Promise<Closed | undefined> {
     const { challengeId, memberId, purpose } = input
     const admission = await admitChallenge(sql, policy, { challengeId, memberId, purpose, caller: TEMPORAL_CALLER })
-    if (admission.kind === 'admitted' || admission.kind === 'existing') return undefined
+    if ('challenge' in admission) return undefined
+    onRefusal('workflow', refusalWord(admission))
     const refusal: ChallengeResult =
       admission.kind === 'undeliverable'
         ? { challengeId, outcome: 'undeliverable', reason: admission.reason, advice: admission.advice }

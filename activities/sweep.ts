@@ -7,7 +7,6 @@ import {
   closeChallenge,
   closeOverdue,
   closeTerminated,
-  forgetAfterADay,
   markTold,
   undeliveredChallenges,
   untoldChallenges,
@@ -54,7 +53,6 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
       if (gone.length > 0) await markTold(sql, gone)
       const undelivered = await undeliveredChallenges(sql, BATCH)
       await Promise.all(undelivered.map(tellOfFailedDelivery))
-      await forgetAfterADay(sql)
       return { overdue, abandoned, terminated, told: untold.length, undelivered: undelivered.length }
     },
   }

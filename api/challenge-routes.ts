@@ -17,6 +17,7 @@ import { handedOver } from './hand-over.ts'
 import { attemptIdOf, idempotencyOf } from './idempotency.ts'
 import { hashIp } from './ip-hash.ts'
 import { problem } from './problems.ts'
+import { refusalWord } from '../postgres/admission.ts'
 import { refusalOf } from './refusal.ts'
 import {
   challengeParams,
@@ -217,7 +218,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
   }
 
   function refused(start: Exclude<Start, { challenge: Challenge }>) {
-    metrics.refused.inc({ reason: start.kind === 'refused' ? start.reason : start.kind })
+    metrics.refusals.inc({ at: 'http', reason: refusalWord(start) })
     return refusalOf(start)
   }
 

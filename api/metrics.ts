@@ -2,6 +2,7 @@
  * What Prometheus is told (O4). A registry for each server, so that several in one process do not meet.
  */
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { createRefusalCounter } from '../metrics/refusals.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
 
@@ -16,12 +17,7 @@ export function createMetrics() {
       help: 'Challenges admitted over HTTP',
       registers,
     }),
-    refused: new Counter({
-      name: 'otp_challenges_refused_total',
-      help: 'Starts over HTTP that were refused',
-      labelNames: ['reason'],
-      registers,
-    }),
+    refusals: createRefusalCounter(registry),
     verdicts: new Counter({
       name: 'otp_verdicts_total',
       help: 'Verdicts on codes submitted over HTTP',

@@ -17,8 +17,10 @@ export function refusalOf(start: NotAdmitted): ProblemError {
   if (start.kind === 'unknown_purpose') {
     return problem('invalid_request', 'purpose: is not one of those that are configured.')
   }
-  const { kind, reason, ...more } = start
-  return kind === 'undeliverable'
-    ? problem('undeliverable', 'There is no usable destination, or no provider took the code.', { reason, ...more })
-    : problem(reason, DETAILS[reason], more)
+  if (start.kind === 'undeliverable') {
+    const { reason, advice } = start
+    return problem('undeliverable', 'There is no usable destination, or no provider took the code.', { reason, advice })
+  }
+  const { reason, retryAfter } = start
+  return problem(reason, DETAILS[reason], retryAfter === undefined ? {} : { retryAfter })
 }

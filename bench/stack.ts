@@ -96,6 +96,7 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
     temporal: temporal.address,
     temporalIsGiven: false,
     kafka: '127.0.0.1:1',
+    metricsPorts: {},
     uiOrigins: ['http://127.0.0.1'],
   }
   const keys = makeDevelopmentKeys()

@@ -8,12 +8,26 @@
 import type { Advice, Channel } from './challenge.ts'
 import { undeliverableCondition } from './email-address.ts'
 
+/** Where an SMS may go (C9, against SMS pumping). */
+export interface SmsRules {
+  /** ISO 3166-1 alpha-2 of numbers, not of members. */
+  readonly smsCountries: readonly string[]
+  /** E.164 with `+`: what begins so is refused. */
+  readonly smsRefusedPrefixes: readonly string[]
+}
+
+/** Why a number gets no SMS, whatever its member prefers. */
+export type SmsGuard = 'phone_country_not_allowed' | 'phone_range_not_allowed'
+
+interface Reachable {
+  readonly email: string | null
+  readonly phone: string | null
+  /** ISO 3166-1 alpha-2 of the number. */
+  readonly phoneCountry: string | null
+}
+
 export interface DestinationRequest {
-  readonly member: {
-    readonly email: string | null
-    readonly phone: string | null
-    /** ISO 3166-1 alpha-2 of the number. */
-    readonly phoneCountry: string | null
+  readonly member: Reachable & {
     readonly country: string | null
     readonly notificationPreference: Channel | null
   }
@@ -22,35 +36,79 @@ export interface DestinationRequest {
   /** What the caller asks for. */
   readonly channel?: Channel
   readonly smsMandatory: boolean
-  readonly smsCountries: readonly string[]
+  readonly smsRules: SmsRules
 }
 
+interface Chosen {
+  readonly channel: Channel
+  readonly destination: string
+}
+
+/** `guard` is for operators: the number that would have been used, but for the rules. */
 export type Destination =
-  | { readonly channel: Channel; readonly destination: string }
-  | { readonly undeliverable: string; readonly advice: Advice }
+  | Chosen
+  | { readonly undeliverable: string; readonly advice: Advice; readonly guard?: SmsGuard }
 
 export function chooseDestination(request: DestinationRequest): Destination {
-  const { member, registering, smsMandatory, smsCountries } = request
-  const canReceiveSms = (country: string | null) => country !== null && smsCountries.includes(country)
-
+  const { member, registering, smsMandatory, smsRules } = request
   if (registering) {
-    return canReceiveSms(registering.country)
+    const guard = smsGuard(registering.e164, registering.country, smsRules)
+    return guard === undefined
       ? { channel: 'sms', destination: registering.e164 }
-      : { undeliverable: 'phone_country_not_allowed', advice: 'contact_center' }
+      : { undeliverable: guard, advice: 'contact_center', guard }
   }
 
-  const sms = member.phone !== null && canReceiveSms(member.phoneCountry) ? member.phone : undefined
-  const email = member.email !== null && undeliverableCondition(member.email) === undefined ? member.email : undefined
+  const { sms, email, guard } = usable(member, smsRules)
   const preferred = smsMandatory ? 'sms' : (request.channel ?? member.notificationPreference ?? 'email')
 
   if (preferred === 'sms' && sms !== undefined) return { channel: 'sms', destination: sms }
   if (email !== undefined && !smsMandatory) return { channel: 'email', destination: email }
   if (sms !== undefined) return { channel: 'sms', destination: sms }
-  return whyUndeliverable(request)
+  return { ...whyUndeliverable(request), ...(guard && { guard }) }
+}
+
+/**
+ * D2, D6: where the code goes when its message will not arrive by `from`: by the other channel, where policy allows.
+ *
+ * @returns else why not, in a word for operators
+ */
+export function chooseFailover(
+  from: Channel,
+  request: Pick<DestinationRequest, 'smsMandatory' | 'smsRules'> & {
+    readonly member: Reachable
+    readonly isRegistering: boolean
+  },
+): Chosen | { readonly refused: string } {
+  if (request.isRegistering) return { refused: 'registering_phone' }
+  const { sms, email, guard } = usable(request.member, request.smsRules)
+  if (from === 'email') {
+    return sms === undefined ? { refused: guard ?? 'no_phone' } : { channel: 'sms', destination: sms }
+  }
+  if (request.smsMandatory) return { refused: 'sms_mandatory' }
+  return email === undefined ? { refused: 'no_usable_email' } : { channel: 'email', destination: email }
+}
+
+/** What a code could be sent to; with a phone that the rules refuse, why. */
+function usable({ email, phone, phoneCountry }: Reachable, smsRules: SmsRules) {
+  const guard = phone === null ? undefined : smsGuard(phone, phoneCountry, smsRules)
+  return {
+    sms: phone !== null && guard === undefined ? phone : undefined,
+    email: email !== null && undeliverableCondition(email) === undefined ? email : undefined,
+    guard,
+  }
+}
+
+function smsGuard(
+  e164: string,
+  country: string | null,
+  { smsCountries, smsRefusedPrefixes }: SmsRules,
+): SmsGuard | undefined {
+  if (country === null || !smsCountries.includes(country)) return 'phone_country_not_allowed'
+  return smsRefusedPrefixes.some((prefix) => e164.startsWith(prefix)) ? 'phone_range_not_allowed' : undefined
 }
 
 /** The page: "please update your registration", and who lives outside Japan asks the Center. */
-function whyUndeliverable({ member, smsMandatory }: DestinationRequest): Destination {
+function whyUndeliverable({ member, smsMandatory }: DestinationRequest): { undeliverable: string; advice: Advice } {
   const inJapan = member.country === 'JP'
   if (smsMandatory) return { undeliverable: 'no_usable_phone', advice: inJapan ? 'register_phone' : 'contact_center' }
   return {

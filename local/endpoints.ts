@@ -19,6 +19,8 @@ export interface Endpoints {
   readonly database: string
   /** Base URL of the provider simulators; absent where both providers are real. */
   readonly outbox?: string
+  /** Where Prometheus finds each process; `temporal-sdk` is the challenge worker's, of Temporal's SDK. */
+  readonly metrics: Readonly<Record<string, string>>
   /** A member id for each kind of member. */
   readonly sampleMembers: Readonly<Record<string, string>>
   /** Process ids by name: `start`, the parts, and our own processes. They change when one is started again. */

@@ -18,6 +18,8 @@ export interface Addresses {
   /** Temporal is where the caller's environment says, profile files included. */
   readonly temporalIsGiven: boolean
   readonly kafka: string
+  /** Where processes show their metrics, by what stands in `.local/endpoints.json`; the API has its own. */
+  readonly metricsPorts: Readonly<Partial<Record<ProcessName | 'temporal-sdk', number>>>
   /** Origins of the Web UI, which may ask the codec server. */
   readonly uiOrigins: readonly string[]
 }
@@ -55,7 +57,8 @@ export function composeEnvironment(
   const withheld = Object.values(secrets).flatMap((variables) => Object.keys(variables))
   const own = PROCESSES[name].secrets.map((secret) => secrets[secret])
   const inherited = Object.entries(env).filter(([variable]) => !withheld.includes(variable))
-  return Object.assign({}, addressVariables(addresses), definedOf(Object.fromEntries(inherited)), ...own)
+  const given = definedOf(Object.fromEntries(inherited))
+  return Object.assign({}, addressVariables(addresses), given, metricsVariables(name, addresses), ...own)
 }
 
 /** The environment with everything in it, to have the whole configuration checked before anything starts (Q3). */
@@ -75,6 +78,15 @@ function addressVariables(addresses: Addresses) {
     OTP_CODEC_SERVER_PORT: String(addresses.codecServerPort),
     OTP_CODEC_SERVER_ORIGINS: addresses.uiOrigins.join(','),
     OTP_SIMULATOR_PORT: String(addresses.simulatorPort),
+  }
+}
+
+/** Each process has a port of its own, so that one variable of the caller's cannot serve them all. */
+function metricsVariables(name: ProcessName, { metricsPorts }: Addresses) {
+  const { [name]: own, 'temporal-sdk': temporal } = metricsPorts
+  return {
+    ...(own !== undefined && { OTP_METRICS_HOST: '127.0.0.1', OTP_METRICS_PORT: String(own) }),
+    ...(name === 'challenge-worker' && temporal !== undefined && { OTP_TEMPORAL_METRICS_PORT: String(temporal) }),
   }
 }
 

@@ -59,6 +59,12 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
   const simulatorPort = await configured('the outbox', 'OTP_SIMULATOR_PORT', 8082)
   const postgresPort = env['DATABASE_URL'] ? undefined : await choose('Postgres', 5433)
   const kafkaPort = env['KAFKA_BROKERS'] ? undefined : await choose('Kafka', 9092)
+  const metricsPorts = {
+    'challenge-worker': await nextFreePort(9464, taken),
+    'temporal-sdk': await nextFreePort(9465, taken),
+    'member-consumer': await nextFreePort(9466, taken),
+    'outbox-relay': await nextFreePort(9467, taken),
+  }
   const temporalElsewhere = temporalInEnvironment(env)
   const temporalPort = temporalElsewhere ? undefined : await choose('Temporal', 7233)
   const temporalUiPort = temporalElsewhere ? undefined : await choose("Temporal's Web UI", DEFAULT_UI_PORT)
@@ -81,6 +87,7 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
       temporalIsGiven: temporalElsewhere !== undefined,
       temporal: temporalElsewhere?.address ?? `127.0.0.1:${temporalPort}`,
       kafka: env['KAFKA_BROKERS'] || `127.0.0.1:${kafkaPort}`,
+      metricsPorts,
       uiOrigins: [`http://127.0.0.1:${uiPort}`, `http://localhost:${uiPort}`],
     },
   }

@@ -69,7 +69,22 @@ async function stop(folder: string, system: System, guard: Guard) {
 
 /** Refuses bad configuration before anything starts (Q3). */
 function checkConfiguration(env: NodeJS.ProcessEnv) {
-  loadConfig(['http', 'postgres', 'temporal', 'codecServer', 'kafka', 'codes', 'policy', 'providers', 'log'], env)
+  loadConfig(
+    [
+      'http',
+      'postgres',
+      'temporal',
+      'codecServer',
+      'kafka',
+      'codes',
+      'policy',
+      'providers',
+      'retention',
+      'metrics',
+      'log',
+    ],
+    env,
+  )
 }
 
 /** Resolves at Ctrl-C, SIGTERM, a closed terminal, `npm run reset`, or the end of the npm that started this. */

@@ -194,6 +194,12 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
       ...(problems.length === 0 && { kafka: addresses.kafka }),
       database: addresses.databaseUrl,
       ...(simulated && { outbox: `http://127.0.0.1:${addresses.simulatorPort}` }),
+      metrics: {
+        api: `http://${host}:${addresses.httpPort}/metrics`,
+        ...Object.fromEntries(
+          Object.entries(addresses.metricsPorts).map(([name, port]) => [name, `http://127.0.0.1:${port}/metrics`]),
+        ),
+      },
       sampleMembers,
       pids: pids(),
     }

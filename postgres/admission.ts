@@ -4,8 +4,8 @@
  */
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
-import { chooseDestination, smsPrefix } from '../domain/destination.ts'
-import { admit, failOver, type Challenge, type RefusalReason } from './challenges.ts'
+import { chooseDestination, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
+import { admit, moveToChannel, type Challenge, type Limit, type RefusalReason } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
 export interface AdmissionRequest {
@@ -31,10 +31,16 @@ export interface Admitted {
 }
 
 export type NotAdmitted =
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number; readonly limit?: Limit }
   | { readonly kind: 'unknown_member' }
   | { readonly kind: 'unknown_purpose' }
-  | { readonly kind: 'undeliverable'; readonly reason: string; readonly advice: Advice }
+  | { readonly kind: 'undeliverable'; readonly reason: string; readonly advice: Advice; readonly guard?: SmsGuard }
+
+/** Why a start was not admitted, in one word for operators: a caller is told less. */
+export function refusalWord(refusal: NotAdmitted): string {
+  if (refusal.kind === 'refused') return refusal.limit ?? refusal.reason
+  return refusal.kind === 'undeliverable' ? (refusal.guard ?? refusal.reason) : refusal.kind
+}
 
 interface Member {
   readonly version: number
@@ -69,12 +75,13 @@ export async function admitChallenge(
     const choice = chooseDestination({
       member,
       smsMandatory: member.smsMandatory,
-      smsCountries: policy.smsCountries,
+      smsRules: policy,
       ...(registering && { registering }),
       ...(request.channel && { channel: request.channel }),
     })
     if ('undeliverable' in choice) {
-      return { kind: 'undeliverable', reason: choice.undeliverable, advice: choice.advice }
+      const { undeliverable: reason, ...why } = choice
+      return { kind: 'undeliverable', reason, ...why }
     }
     const admission = await admit(
       sql,
@@ -98,21 +105,22 @@ export async function admitChallenge(
   throw new Error('the member changed at every look')
 }
 
+/** `refused` says in one word, for operators, what was in the way; `stays` that the challenge's state was. */
+export type Move = { readonly kind: 'moved' | 'stays' } | { readonly kind: 'refused'; readonly reason: string }
+
 /**
  * D6: moves a challenge to the member's other channel, where policy allows that now: not while a phone is registered,
- * not from mandatory SMS to e-mail, and not to a destination that is unusable.
- *
- * @returns whether its code may be sent there
+ * not from mandatory SMS to e-mail, not to a destination that is unusable, and not beyond the budget of its block.
  */
-export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<boolean> {
-  const { challengeId, memberId, purpose } = challenge
+export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<Move> {
+  const { challengeId, memberId, purpose, channel } = challenge
   const member = await activeMember(sql, policy, memberId)
-  if (member === undefined || purpose === 'register_phone') return false
-  const channel = challenge.channel === 'sms' ? 'email' : 'sms'
+  if (member === undefined) return { kind: 'refused', reason: 'unknown_member' }
   const { smsMandatory } = member
-  const choice = chooseDestination({ member, channel, smsMandatory, smsCountries: policy.smsCountries })
-  if ('undeliverable' in choice || choice.channel !== channel) return false
-  return failOver(sql, challengeId, { ...addressed(choice), mobileCarrier: member.mobileCarrier }, policy)
+  const isRegistering = purpose === 'register_phone'
+  const choice = chooseFailover(channel!, { member, smsMandatory, smsRules: policy, isRegistering })
+  if ('refused' in choice) return { kind: 'refused', reason: choice.refused }
+  return moveToChannel(sql, challengeId, { ...addressed(choice), mobileCarrier: member.mobileCarrier }, policy)
 }
 
 const addressed = ({ channel, destination }: { channel: Channel; destination: string }) => ({

@@ -66,10 +66,13 @@ export interface AdmitRequest {
 
 export type RefusalReason = 'locked' | 'too_many_challenges' | 'challenge_closed' | 'idempotency_key_reused'
 
+/** Which limit was reached, with `too_many_challenges`: for operators, since it tells callers about each other. */
+export type Limit = 'member' | 'destination' | 'cooldown' | 'ip' | 'sms_prefix'
+
 export type Admission =
   | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge }
   /** `retryAfter` in seconds; none with `locked`: until an operator unlocks. */
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number; readonly limit?: Limit }
   | { readonly kind: 'member_changed' }
 
 export async function admit(sql: Sql, request: AdmitRequest, policy: Policy): Promise<Admission> {
@@ -128,15 +131,14 @@ export async function recordSent(
   return row.answer
 }
 
-/** @returns whether the challenge is on the other channel now */
-export async function failOver(
+export async function moveToChannel(
   sql: Sql,
   challengeId: string,
   to: { channel: Channel; destination: string; mobileCarrier: string | null; smsPrefix?: string },
   policy: Policy,
-): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`
-    select fail_over(
+): Promise<{ kind: 'moved' | 'stays' } | { kind: 'refused'; reason: 'sms_prefix' }> {
+  const [row] = await sql<[{ answer: { kind: 'moved' | 'stays' } | { kind: 'refused'; reason: 'sms_prefix' } }]>`
+    select move_to_channel(
       ${challengeId}, ${to.channel}, ${to.destination}, ${to.mobileCarrier}, ${to.smsPrefix ?? null},
       ${json(sql, policy)}) as answer`
   return row.answer
@@ -324,8 +326,10 @@ export async function closeTerminated(sql: Sql, runIds: readonly string[]): Prom
   return row.answer
 }
 
-export async function forgetAfterADay(sql: Sql): Promise<void> {
-  await sql`select forget_after_a_day()`
+/** C9, C13, D7: forgets what was kept long enough, at most `most` rows of each kind. @returns whether there is more */
+export async function forgetOld(sql: Sql, receiptDays: number, most: number): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`select forget_old(${receiptDays}, ${most}) as answer`
+  return row.answer
 }
 
 /** C7: an operator gives a locked member their attempts back. @returns whether the member ever had a challenge */

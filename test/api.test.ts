@@ -542,7 +542,7 @@ describe('for operators', () => {
     const { body } = await api.call('GET', '/metrics', open)
     expect(body).toMatch(/otp_verdicts_total\{result="verified"\} \d+/)
     expect(body).toMatch(/otp_challenges_started_total \d+/)
-    expect(body).toMatch(/otp_challenges_refused_total\{reason="locked"\} \d+/)
+    expect(body).toMatch(/otp_refusals_total\{at="http",reason="locked"\} \d+/)
     expect(body).toMatch(
       /otp_http_request_duration_seconds_count\{method="POST",route="\/v1\/challenges",status="201"\}/,
     )

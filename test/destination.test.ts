@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { Advice, Channel } from '../domain/challenge.ts'
-import { chooseDestination } from '../domain/destination.ts'
+import { chooseDestination, chooseFailover } from '../domain/destination.ts'
 
 type Preference = Channel | null
 type Wish = Channel | undefined
@@ -31,10 +31,23 @@ const TRIED: [mandatory: boolean, wish: Wish, preference: Preference, channels: 
   [true,  'email',   null,    ['sms']],
 ]
 
+const SMS_RULES = { smsCountries: ['JP'], smsRefusedPrefixes: ['+81990', '+81705555'] }
+
 const PHONES = [
-  { name: 'a mobile phone of Japan', phone: '+819012345678', phoneCountry: 'JP', usable: true },
-  { name: 'a phone of a country that is not allowed', phone: '+12025550123', phoneCountry: 'US', usable: false },
-  { name: 'no phone', phone: null, phoneCountry: null, usable: false },
+  { name: 'a mobile phone of Japan', phone: '+819012345678', phoneCountry: 'JP', guard: null },
+  {
+    name: 'a phone of a country that is not allowed',
+    phone: '+12025550123',
+    phoneCountry: 'US',
+    guard: 'phone_country_not_allowed',
+  },
+  {
+    name: 'a phone of a block that is refused',
+    phone: '+817055551234',
+    phoneCountry: 'JP',
+    guard: 'phone_range_not_allowed',
+  },
+  { name: 'no phone', phone: null, phoneCountry: null, guard: undefined },
 ]
 const EMAILS = [
   { name: 'an address', email: 'hanako@example.jp', usable: true },
@@ -65,7 +78,7 @@ describe('the destination of a code', () => {
     expect(new Set(TRIED.map(([mandatory, wish, preference]) => `${mandatory} ${wish} ${preference}`)).size).toBe(
       2 * 3 * 3,
     )
-    expect(CASES).toHaveLength(18 * 3 * 3 * 3)
+    expect(CASES).toHaveLength(18 * 4 * 3 * 3)
   })
 
   it.each(CASES)(
@@ -74,17 +87,21 @@ describe('the destination of a code', () => {
       const chosen = chooseDestination({
         member: { ...phone, ...email, country, notificationPreference: preference },
         smsMandatory,
-        smsCountries: ['JP'],
+        smsRules: SMS_RULES,
         ...(wish && { channel: wish }),
       })
-      const usable = { sms: phone.usable, email: email.usable }
+      const usable = { sms: phone.guard === null, email: email.usable }
       const destinations = { sms: phone.phone, email: email.email }
       const channel = channels.find((each) => usable[each])
       const [, , reason, inJapan] = WHY.find((row) => row[0] === smsMandatory && row[1] === email.email) ?? []
       expect(chosen).toEqual(
         channel
           ? { channel, destination: destinations[channel] }
-          : { undeliverable: reason, advice: country === 'JP' ? inJapan : 'contact_center' },
+          : {
+              undeliverable: reason,
+              advice: country === 'JP' ? inJapan : 'contact_center',
+              ...(phone.guard && { guard: phone.guard }),
+            },
       )
     },
   )
@@ -97,10 +114,43 @@ describe('the destination of a code', () => {
         member: { ...phone, ...email, country, notificationPreference: preference },
         registering,
         smsMandatory,
-        smsCountries: ['JP'],
+        smsRules: SMS_RULES,
         ...(wish && { channel: wish }),
       })
       expect(chosen).toEqual({ channel: 'sms', destination: registering.e164 })
+    },
+  )
+
+  it.each([
+    ['of a country that is not allowed', { e164: '+12025550123', country: 'US' }, 'phone_country_not_allowed'],
+    ['of a block that is refused', { e164: '+817055551234', country: 'JP' }, 'phone_range_not_allowed'],
+  ])('is none for a number being registered %s, whatever else there is', (_what, registering, guard) => {
+    const [phone, email] = [PHONES[0]!, EMAILS[0]!]
+    const member = { ...phone, ...email, country: 'JP', notificationPreference: 'email' as const }
+    const chosen = chooseDestination({ member, registering, smsMandatory: false, smsRules: SMS_RULES })
+    expect(chosen).toEqual({ undeliverable: guard, advice: 'contact_center', guard })
+  })
+})
+
+describe('the other channel, when a message will not arrive', () => {
+  const FAILOVERS = PHONES.flatMap((phone) =>
+    EMAILS.flatMap((email) =>
+      [true, false].flatMap((smsMandatory) =>
+        (['sms', 'email'] as const).map((from) => ({ phone, email, smsMandatory, from })),
+      ),
+    ),
+  )
+
+  it.each(FAILOVERS)(
+    'from $from: mandatory $smsMandatory, $phone.name, $email.name',
+    ({ phone, email, smsMandatory, from }) => {
+      const request = { member: { ...phone, ...email }, smsMandatory, smsRules: SMS_RULES }
+      const bySms =
+        phone.guard === null ? { channel: 'sms', destination: phone.phone } : { refused: phone.guard ?? 'no_phone' }
+      const byEmail = email.usable ? { channel: 'email', destination: email.email } : { refused: 'no_usable_email' }
+      const expected = from === 'email' ? bySms : smsMandatory ? { refused: 'sms_mandatory' } : byEmail
+      expect(chooseFailover(from, { ...request, isRegistering: false })).toEqual(expected)
+      expect(chooseFailover(from, { ...request, isRegistering: true })).toEqual({ refused: 'registering_phone' })
     },
   )
 })

@@ -59,9 +59,9 @@ describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
     ['api', ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'log']],
-    ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'log']],
-    ['member-consumer', ['postgres', 'kafka', 'log']],
-    ['outbox-relay', ['postgres', 'kafka', 'log']],
+    ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log']],
+    ['member-consumer', ['postgres', 'kafka', 'metrics', 'log']],
+    ['outbox-relay', ['postgres', 'kafka', 'metrics', 'log']],
     ['codec-server', ['codecServer', 'log']],
   ] as const)('gives %s a configuration that it accepts', (name, sections) => {
     expect(() => loadConfig(sections, environmentOf(name))).not.toThrow()

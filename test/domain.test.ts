@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isChallengeInput, isVerifyCodeInput, normaliseCode } from '../domain/challenge.ts'
-import { chooseDestination, smsPrefix, smsSender } from '../domain/destination.ts'
+import { smsPrefix, smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
 
 describe('a code as a person types it', () => {
@@ -62,19 +62,6 @@ describe('a masked destination', () => {
 })
 
 describe('the destination', () => {
-  it('is none for a number being registered of a country that is not allowed', () => {
-    const member = {
-      email: 'hanako@example.jp',
-      phone: '+819012345678',
-      phoneCountry: 'JP',
-      country: 'JP',
-      notificationPreference: 'email',
-    } as const
-    const registering = { e164: '+12025550123', country: 'US' }
-    const chosen = chooseDestination({ member, registering, smsMandatory: false, smsCountries: ['JP'] })
-    expect(chosen).toEqual({ undeliverable: 'phone_country_not_allowed', advice: 'contact_center' })
-  })
-
   it('has the sender that the page names', () => {
     const senders = { from: '0354600124', fromSoftbank: '22471' }
     expect(smsSender('softbank', senders)).toBe('22471')

@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Policy } from '../config.ts'
 import { admitChallenge, type AdmissionRequest } from '../postgres/admission.ts'
-import { closeChallenge } from '../postgres/challenges.ts'
+import { closeChallenge, type Limit } from '../postgres/challenges.ts'
 import { startSystem, type System } from './support/system.ts'
 
 let system: System
@@ -28,7 +28,12 @@ const admit = (request: Partial<AdmissionRequest> & { memberId: string }, policy
     { ...system.config.policy, ...policy },
     { challengeId: uuidv7(), purpose: 'view_membership', caller: 'test', ...request },
   )
-const refusal = (retryAfter: number) => ({ kind: 'refused', reason: 'too_many_challenges', retryAfter })
+const refusal = (retryAfter: number, limit: Limit) => ({
+  kind: 'refused',
+  reason: 'too_many_challenges',
+  retryAfter,
+  limit,
+})
 const aPhone = () => `+8180${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
 const idOf = (admission: Awaited<ReturnType<typeof admit>>) => {
   if (!('challenge' in admission)) throw new Error(admission.kind)
@@ -42,9 +47,9 @@ describe('the cooldown', () => {
     // Its send began: what is only admitted would be void at the same moment.
     const id = idOf(await admit({ memberId }, policy))
     await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
-    expect(await admit({ memberId }, policy)).toEqual(refusal(30))
+    expect(await admit({ memberId }, policy)).toEqual(refusal(30, 'cooldown'))
     await later(29)
-    expect(await admit({ memberId }, policy)).toEqual(refusal(1))
+    expect(await admit({ memberId }, policy)).toEqual(refusal(1, 'cooldown'))
     await later(1)
     expect((await admit({ memberId }, policy)).kind).toBe('admitted')
   })
@@ -71,7 +76,7 @@ describe('the number of challenges', () => {
     const memberId = await system.addMember()
     const all = await Promise.all(Array.from({ length: 30 }, () => admit({ memberId }, { limitPer10Minutes: 5 })))
     expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(5)
-    expect(all.find(({ kind }) => kind === 'refused')).toEqual(refusal(600))
+    expect(all.find(({ kind }) => kind === 'refused')).toEqual(refusal(600, 'member'))
   })
 
   it('is limited per destination over the members that share it, also when all start at once', async () => {
@@ -88,7 +93,7 @@ describe('the number of challenges', () => {
       await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
       await later(3_600)
     }
-    expect(await admit({ memberId }, { limitPer24Hours: 3 })).toEqual(refusal(21 * 3_600))
+    expect(await admit({ memberId }, { limitPer24Hours: 3 })).toEqual(refusal(21 * 3_600, 'member'))
     await later(21 * 3_600)
     expect((await admit({ memberId }, { limitPer24Hours: 3 })).kind).toBe('admitted')
   })
@@ -100,7 +105,7 @@ describe('the number of challenges', () => {
     const [first, second, third] = memberIds
     await admit({ memberId: first!, ipHash }, policy)
     await admit({ memberId: second!, ipHash }, policy)
-    expect(await admit({ memberId: third!, ipHash }, policy)).toEqual(refusal(600))
+    expect(await admit({ memberId: third!, ipHash }, policy)).toEqual(refusal(600, 'ip'))
     expect((await admit({ memberId: third!, ipHash: 'cd'.repeat(32) }, policy)).kind).toBe('admitted')
   })
 
@@ -110,7 +115,7 @@ describe('the number of challenges', () => {
     const [a, b, c] = await Promise.all(['0001', '0002', '0003'].map((n) => system.addMember({ phone: block + n })))
     await admit({ memberId: a! }, policy)
     await admit({ memberId: b! }, policy)
-    expect(await admit({ memberId: c! }, policy)).toEqual(refusal(3_600))
+    expect(await admit({ memberId: c! }, policy)).toEqual(refusal(3_600, 'sms_prefix'))
     expect((await admit({ memberId: c!, channel: 'email' }, policy)).kind).toBe('admitted')
   })
 })

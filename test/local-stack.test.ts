@@ -103,10 +103,17 @@ async function gone(pids: readonly number[], endpoints: Endpoints) {
   for (const port of portsOf(endpoints)) expect(await isFree(port), `port ${port}`).toBe(true)
 }
 
-const portsOf = ({ api, temporal, temporalUi, codecServer, kafka, outbox, database }: Endpoints) =>
-  [api, `http://${temporal}`, temporalUi, codecServer, `http://${kafka}`, outbox, database].map((url) =>
-    Number(new URL(url!).port),
-  )
+const portsOf = ({ api, temporal, temporalUi, codecServer, kafka, outbox, database, metrics }: Endpoints) =>
+  [
+    api,
+    `http://${temporal}`,
+    temporalUi,
+    codecServer,
+    `http://${kafka}`,
+    outbox,
+    database,
+    ...Object.values(metrics),
+  ].map((url) => Number(new URL(url!).port))
 
 async function rows(endpoints: Endpoints): Promise<number> {
   const sql = connect(endpoints.database, { poolSize: 1, name: 'test' })
@@ -127,7 +134,15 @@ describe('a start on one machine', () => {
   }, STARTED_MS)
 
   test('leads to a system that answers everywhere it says', async () => {
-    const urls = [`${endpoints.api}/healthz`, endpoints.outbox, `${endpoints.outbox}/messages`, endpoints.temporalUi]
+    const { api, outbox, temporalUi, metrics } = endpoints
+    expect(Object.keys(metrics).toSorted()).toEqual([
+      'api',
+      'challenge-worker',
+      'member-consumer',
+      'outbox-relay',
+      'temporal-sdk',
+    ])
+    const urls = [`${api}/healthz`, outbox, `${outbox}/messages`, temporalUi, ...Object.values(metrics)]
     for (const url of urls) expect((await fetch(url!)).status, url).toBe(200)
     expect(Object.keys(endpoints.sampleMembers)).toEqual(
       expect.arrayContaining(['sms', 'email', 'softbank', 'abroad', 'familyCard', 'minor', 'noPhone']),

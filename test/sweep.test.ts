@@ -1,8 +1,6 @@
 /**
- * C11, C9, C13: what no process finished, the sweep ends: one outcome, one event, a closed execution. What is kept for
- * a day is forgotten after it.
+ * C11: what no process finished, the sweep ends: one outcome, one event, a closed execution.
  */
-import { randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { admitChallenge } from '../postgres/admission.ts'
@@ -95,33 +93,6 @@ describe.concurrent('with a worker running', () => {
     await endOf(system, other)
     expect(await endingOf(system, challenge.challengeId)).toEqual({ outcome: null, events: [], attempts: 0 })
     expect(await statusOf(challenge)).toBe('RUNNING')
-  })
-
-  it('idempotency keys and addresses of end users older than a day are forgotten, younger ones kept', async () => {
-    const admit = async () => {
-      const admission = await admitChallenge(system.sql, system.config.policy, {
-        challengeId: uuidv7(),
-        memberId: await system.addMember(),
-        purpose: 'redeem_benefit',
-        caller: 'test',
-        ipHash: 'ab'.repeat(32),
-        idempotency: { key: randomUUID(), requestHash: 'cd'.repeat(32) },
-      })
-      if (!('challenge' in admission)) throw new Error(`not admitted: ${admission.kind}`)
-      return admission.challenge.challengeId
-    }
-    const kept = (challengeId: string) => system.sql`
-      select ip_hash is not null as ip, exists (select from idempotency_keys k where k.challenge_id = c.challenge_id) as key
-      from challenges c where challenge_id = ${challengeId}`
-    const [old, young] = [await admit(), await admit()]
-    const age = (challengeId: string, hours: string) => system.sql`
-      with key as (
-        update idempotency_keys set created_at = challenge_now() - ${hours}::interval where challenge_id = ${challengeId})
-      update challenges set admitted_at = challenge_now() - ${hours}::interval where challenge_id = ${challengeId}`
-    await age(young, '23 hours 59 minutes')
-    await age(old, '24 hours 1 second')
-    await system.until(async () => (await kept(old)).every(({ ip, key }) => !ip && !key), 25_000)
-    expect(await kept(young)).toEqual([{ ip: true, key: true }])
   })
 })
 

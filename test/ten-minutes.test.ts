@@ -38,6 +38,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
       activities: createChallengeActivities({
         ...system.judge,
         delivery: providers,
+        onRefusal: () => {},
         providers: {
           email: createSendGrid({ ...providers.sendgrid, timeoutMs: providers.timeoutMs }),
           sms: createVonage({ ...providers.vonage, timeoutMs: providers.timeoutMs }),

@@ -5,8 +5,11 @@ import { ScheduleAlreadyRunning, type Client } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { pino } from 'pino'
 import { createChallengeActivities } from '../activities/challenge.ts'
+import { createCleanupActivities } from '../activities/cleanup.ts'
 import { createSweepActivities } from '../activities/sweep.ts'
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, type Config } from '../config.ts'
+import { createRefusalCounter } from '../metrics/refusals.ts'
+import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
 import { createVonage } from '../providers/vonage.ts'
@@ -15,16 +18,22 @@ import { CHALLENGE_TASK_QUEUE } from '../workflows/ids.ts'
 
 const NAME = 'challenge-worker'
 const LOG_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
+/** Schedules, by id. */
 const SWEEP = 'otp-challenge-sweep'
+const CLEANUP = 'otp-challenge-cleanup'
+const CLEANUP_EVERY_SECONDS = 3_600
 
 async function runChallengeWorker(): Promise<void> {
-  const config = loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'log'])
-  const { policy, codes, providers } = config
+  const config = loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log'])
+  const { policy, codes, providers, retention } = config
   const log = pino({ name: NAME, level: config.log.level })
   Runtime.install({
     shutdownSignals: ['SIGTERM', 'SIGINT'],
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[LOG_LEVELS[level]](meta ?? {}, message)),
+    ...temporalMetrics(config.metrics),
   })
+  const metrics = await serveMetrics(config.metrics)
+  const refusals = createRefusalCounter(metrics.registry)
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys)
@@ -42,12 +51,14 @@ async function runChallengeWorker(): Promise<void> {
         policy,
         codes,
         delivery: providers,
+        onRefusal: (at, reason) => refusals.inc({ at, reason }),
         providers: {
           email: createSendGrid({ ...providers.sendgrid, timeoutMs: providers.timeoutMs }),
           sms: createVonage({ ...providers.vonage, timeoutMs: providers.timeoutMs }),
         },
       }),
       ...createSweepActivities({ sql, temporal, policy }),
+      ...createCleanupActivities({ sql, retention }),
     },
     // Short: the first task after a worker was killed waits this long for it.
     stickyQueueScheduleToStartTimeout: '1s',
@@ -55,32 +66,43 @@ async function runChallengeWorker(): Promise<void> {
     maxConcurrentWorkflowTaskExecutions: 16,
     shutdownGraceTime: '3s',
   })
-  await scheduleSweep(temporal, config.temporal.sweepIntervalSeconds)
+  await Promise.all([
+    keepSchedule(temporal, SWEEP, 'challengeSweep', config.temporal.sweepIntervalSeconds),
+    keepSchedule(temporal, CLEANUP, 'challengeCleanup', CLEANUP_EVERY_SECONDS),
+  ])
   const running = worker.run()
   log.info('ready')
   await running
-  await Promise.all([connection.close(), temporal.connection.close(), sql.end({ timeout: 2 })])
+  await Promise.all([connection.close(), temporal.connection.close(), sql.end({ timeout: 2 }), metrics.close()])
 }
 
-/** The sweep is a Temporal Schedule: operators see it, and one runs whatever the number of workers. */
-async function scheduleSweep(temporal: Client, everySeconds: number): Promise<void> {
+/** Temporal's SDK shows its own metrics itself, on a port of its own. */
+function temporalMetrics({ host, temporalPort }: Config<'metrics'>['metrics']) {
+  if (temporalPort === undefined) return {}
+  const bindAddress = `${host.includes(':') ? `[${host}]` : host}:${temporalPort}`
+  const prometheus = { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true }
+  return { telemetryOptions: { metrics: { prometheus } } }
+}
+
+/** What runs at intervals is a Temporal Schedule: operators see it, and one runs whatever the number of workers. */
+async function keepSchedule(temporal: Client, id: string, workflowType: string, everySeconds: number): Promise<void> {
   const spec = { intervals: [{ every: everySeconds * 1000 }] }
   try {
     await temporal.schedule.create({
-      scheduleId: SWEEP,
+      scheduleId: id,
       spec,
       policies: { overlap: 'SKIP', catchupWindow: '1m' },
       action: {
         type: 'startWorkflow',
-        workflowType: 'challengeSweep',
-        workflowId: SWEEP,
+        workflowType,
+        workflowId: id,
         taskQueue: CHALLENGE_TASK_QUEUE,
-        workflowExecutionTimeout: '5m',
+        workflowExecutionTimeout: '1h',
       },
     })
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error
-    await temporal.schedule.getHandle(SWEEP).update((schedule) => ({ ...schedule, spec }))
+    await temporal.schedule.getHandle(id).update((schedule) => ({ ...schedule, spec }))
   }
 }
 

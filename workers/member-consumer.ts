@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { ConfigError, loadConfig } from '../config.ts'
 import { connectKafka } from '../kafka/connect.ts'
 import { createMemberConsumer } from '../kafka/member-consumer.ts'
+import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
 import { createCampaignAlarm } from '../temporal/campaign-alarm.ts'
 
@@ -12,18 +13,19 @@ const NAME = 'member-consumer'
 const STOP_WITHIN_MS = 4_500
 
 async function main() {
-  const config = loadConfig(['postgres', 'kafka', 'log'])
+  const config = loadConfig(['postgres', 'kafka', 'metrics', 'log'])
   const log = pino({ name: NAME, level: config.log.level })
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const kafka = connectKafka(config.kafka, { clientId: NAME, log })
   const alarm = createCampaignAlarm({ sql, log })
+  const metrics = await serveMetrics(config.metrics)
   const consumer = createMemberConsumer({ kafka, sql, log, onChanged: alarm.ring })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
     await consumer.stop()
     await alarm.stop()
-    await sql.end({ timeout: 1 })
+    await Promise.all([sql.end({ timeout: 1 }), metrics.close()])
     process.exit(0)
   }
   process.once('SIGTERM', () => void stop())

@@ -5,7 +5,8 @@
 --
 -- request: challengeId, memberId, memberVersion, purpose, caller, channel, destination, language, mobileCarrier,
 --          smsPrefix, ipHash (hex), continues, idempotencyKey, requestHash (hex)
--- returns: {kind: 'admitted' | 'existing', challenge} | {kind: 'refused', reason, retryAfter?} | {kind: 'member_changed'}
+-- returns: {kind: 'admitted' | 'existing', challenge} | {kind: 'refused', reason, retryAfter?, limit?}
+--          | {kind: 'member_changed'}
 
 -- Whether `n` challenges stand since `window_seconds`: seconds until there is room again, or null. `stamps` are the
 -- admission times of those that stand, newest first; 0 is no limit.
@@ -14,6 +15,19 @@ create or replace function room_in(stamps timestamptz[], n int, window_seconds i
 as $$
   select ceil(extract(epoch from stamps[n] + make_interval(secs => window_seconds) - at))::int
   where n > 0 and stamps[n] > at - make_interval(secs => window_seconds)
+$$;
+
+-- C9, against SMS pumping: seconds until the hourly budget of a block of numbers has room for one more SMS, or null. An
+-- SMS weighs on it from its challenge's admission, also after the challenge has gone over to e-mail.
+create or replace function sms_prefix_wait(prefix text, at timestamptz, policy jsonb) returns integer
+  language sql stable
+as $$
+  select room_in(
+    array(
+      select o.admitted_at from challenges o
+      where o.sms_prefix = prefix and challenge_stands(o, at, policy)
+      order by o.admitted_at desc limit (policy->>'smsLimitPerPrefixPerHour')::int),
+    (policy->>'smsLimitPerPrefixPerHour')::int, 3600, at)
 $$;
 
 create or replace function admit(request jsonb, policy jsonb) returns jsonb
@@ -27,7 +41,6 @@ declare
   per_24_hours int := (policy->>'limitPer24Hours')::int;
   ip_per_10_minutes int := (policy->>'ipLimitPer10Minutes')::int;
   ip_per_24_hours int := (policy->>'ipLimitPer24Hours')::int;
-  per_prefix int := (policy->>'smsLimitPerPrefixPerHour')::int;
   cooldown interval := make_interval(secs => (policy->>'cooldownSeconds')::float8);
   head challenge_heads;
   at timestamptz;
@@ -35,6 +48,11 @@ declare
   c challenges;
   stamps timestamptz[];
   wait int;
+  limit_reached text;
+  member_wait int;
+  destination_wait int;
+  cooldown_wait int;
+  ip_wait int;
 begin
   if idem_key is not null then
     perform pg_advisory_xact_lock(hashtextextended((request->>'caller') || ' ' || idem_key, 13));
@@ -84,15 +102,15 @@ begin
       select o.admitted_at from challenges o
       where o.member_id = member and o.seq is not null and challenge_stands(o, at, policy)
       order by o.seq desc limit greatest(per_10_minutes, per_24_hours));
-    wait := greatest(room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
+    member_wait := greatest(room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
     stamps := array(
       select o.admitted_at from challenges o
       where o.destination = dest and challenge_stands(o, at, policy)
       order by o.admitted_at desc limit greatest(per_10_minutes, per_24_hours));
-    wait := greatest(wait, room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
+    destination_wait := greatest(room_in(stamps, per_10_minutes, 600, at), room_in(stamps, per_24_hours, 86400, at));
   end if;
   -- The cooldown of a member and destination ends when a challenge of the member is verified.
-  select greatest(wait, ceil(extract(epoch from max(o.admitted_at) + cooldown - at))::int) into wait
+  select ceil(extract(epoch from max(o.admitted_at) + cooldown - at))::int into cooldown_wait
   from challenges o
   where o.destination = dest and o.admitted_at > at - cooldown and o.member_id = member
     and challenge_stands(o, at, policy) and o.outcome is distinct from 'verified'
@@ -103,17 +121,17 @@ begin
       select o.admitted_at from challenges o
       where o.ip_hash = decode(request->>'ipHash', 'hex') and challenge_stands(o, at, policy)
       order by o.admitted_at desc limit greatest(ip_per_10_minutes, ip_per_24_hours));
-    wait := greatest(wait, room_in(stamps, ip_per_10_minutes, 600, at), room_in(stamps, ip_per_24_hours, 86400, at));
+    ip_wait := greatest(room_in(stamps, ip_per_10_minutes, 600, at), room_in(stamps, ip_per_24_hours, 86400, at));
   end if;
-  if request->>'smsPrefix' is not null and per_prefix > 0 then
-    stamps := array(
-      select o.admitted_at from challenges o
-      where o.sms_prefix = request->>'smsPrefix' and challenge_stands(o, at, policy)
-      order by o.admitted_at desc limit per_prefix);
-    wait := greatest(wait, room_in(stamps, per_prefix, 3600, at));
-  end if;
+  select w.seconds, w.name into wait, limit_reached
+  from (values
+    (member_wait, 'member'), (destination_wait, 'destination'), (cooldown_wait, 'cooldown'), (ip_wait, 'ip'),
+    (sms_prefix_wait(request->>'smsPrefix', at, policy), 'sms_prefix')) as w (seconds, name)
+  where w.seconds > 0
+  order by w.seconds desc limit 1;
   if wait > 0 then
-    return jsonb_build_object('kind', 'refused', 'reason', 'too_many_challenges', 'retryAfter', wait);
+    return jsonb_build_object(
+      'kind', 'refused', 'reason', 'too_many_challenges', 'retryAfter', wait, 'limit', limit_reached);
   end if;
 
   update challenge_heads h set last_seq = h.last_seq + 1 where h.member_id = member returning * into head;

@@ -99,28 +99,3 @@ begin
   end if;
 end
 $$;
-
--- D6, D7: the message will not arrive by this channel, so the code goes by the other one: the same code, the same expiry. Only while the challenge is the newest and open, with enough life left, and once. Safe to repeat.
--- Returns whether the challenge is on the other channel now.
-create or replace function fail_over(
-  challenge uuid, to_channel text, to_destination text, carrier text, prefix text, policy jsonb
-) returns boolean
-  language plpgsql volatile
-as $$
-declare
-  head challenge_heads;
-  c challenges;
-  at timestamptz;
-begin
-  select * into c from challenges where challenge_id = challenge;
-  head := lock_head(c.member_id);
-  at := challenge_now();
-  update challenges
-  set channel = to_channel, destination = to_destination, mobile_carrier = carrier, sms_prefix = prefix,
-      failed_over_from = channel, sent_at = null, provider = null, provider_message_id = null
-  where challenge_id = challenge and outcome is null and failed_over_from is null and channel <> to_channel
-    and head.newest_challenge_id = challenge
-    and expires_at >= at + make_interval(secs => (policy->>'minLifeSeconds')::float8);
-  return found;
-end
-$$;

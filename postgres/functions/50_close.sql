@@ -95,15 +95,6 @@ begin
 end
 $$;
 
--- C9, C13: what is kept for a day is forgotten after it.
-create or replace function forget_after_a_day() returns void
-  language sql volatile
-as $$
-  update challenges set ip_hash = null
-  where ip_hash is not null and admitted_at < challenge_now() - interval '24 hours';
-  delete from idempotency_keys where created_at < challenge_now() - interval '24 hours';
-$$;
-
 -- C11, the sweep: the executions ended without a word (terminated by hand, mostly).
 create or replace function close_terminated(runs text[]) returns integer
   language plpgsql volatile

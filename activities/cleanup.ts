@@ -1,0 +1,29 @@
+/**
+ * What the cleanup does, each step safe to repeat (C9, C13, D7).
+ */
+import { Context } from '@temporalio/activity'
+import type { Config } from '../config.ts'
+import type { Sql } from '../postgres/connect.ts'
+import { forgetOld } from '../postgres/challenges.ts'
+
+export interface CleanupDependencies {
+  readonly sql: Sql
+  readonly retention: Config<'retention'>['retention']
+}
+
+export type CleanupActivities = ReturnType<typeof createCleanupActivities>
+
+/** Rows of a kind in one statement: tens of milliseconds. */
+const BATCH = 5_000
+
+export function createCleanupActivities({ sql, retention }: CleanupDependencies) {
+  return {
+    /** Forgets what was kept long enough, batch after batch. */
+    async forgetOldRecords(): Promise<void> {
+      while (await forgetOld(sql, retention.receiptDays, BATCH)) {
+        Context.current().heartbeat()
+        Context.current().cancellationSignal.throwIfAborted()
+      }
+    },
+  }
+}

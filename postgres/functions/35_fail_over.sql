@@ -1,0 +1,37 @@
+-- D6, D7: the message will not arrive by this channel, so the code goes by the other one: the same code, the same
+-- expiry. Only while the challenge is the newest and open, with enough life left, and once. An SMS must have room in the
+-- hourly budget of its block of numbers, as one that was admitted must. Safe to repeat.
+--
+-- returns: {kind: 'moved'} | {kind: 'stays'} | {kind: 'refused', reason: 'sms_prefix'}
+create or replace function move_to_channel(
+  challenge uuid, to_channel text, to_destination text, carrier text, prefix text, policy jsonb
+) returns jsonb
+  language plpgsql volatile
+as $$
+declare
+  head challenge_heads;
+  c challenges;
+  at timestamptz;
+begin
+  select * into c from challenges where challenge_id = challenge;
+  head := lock_head(c.member_id);
+  at := challenge_now();
+  select * into c from challenges where challenge_id = challenge;
+  if c.outcome is not null or c.failed_over_from is not null or c.channel = to_channel
+    or head.newest_challenge_id is distinct from challenge
+    or c.expires_at < at + make_interval(secs => (policy->>'minLifeSeconds')::float8)
+  then
+    return jsonb_build_object('kind', 'stays');
+  end if;
+  if sms_prefix_wait(prefix, at, policy) > 0 then
+    return jsonb_build_object('kind', 'refused', 'reason', 'sms_prefix');
+  end if;
+  update challenges
+  set channel = to_channel, destination = to_destination, mobile_carrier = carrier,
+      -- An SMS that went out before stays on the budget of its block.
+      sms_prefix = coalesce(prefix, sms_prefix),
+      failed_over_from = channel, sent_at = null, provider = null, provider_message_id = null
+  where challenge_id = challenge;
+  return jsonb_build_object('kind', 'moved');
+end
+$$;

@@ -1,0 +1,27 @@
+-- C9, C13, D7: forgets what was kept long enough: an end user's address and an idempotency key after a day, a receipt after
+-- `receipt_days`. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
+create or replace function forget_old(receipt_days int, most int) returns boolean
+  language plpgsql volatile
+as $$
+declare
+  at timestamptz := challenge_now();
+  forgotten int;
+  is_more boolean;
+begin
+  update challenges set ip_hash = null
+  where challenge_id in (
+    select challenge_id from challenges
+    where ip_hash is not null and admitted_at < at - interval '24 hours' limit most for update skip locked);
+  get diagnostics forgotten = row_count;
+  is_more := forgotten = most;
+  delete from idempotency_keys
+  where ctid = any(array(select ctid from idempotency_keys where created_at < at - interval '24 hours' limit most));
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
+  delete from receipts
+  where ctid = any(array(
+    select ctid from receipts where received_at < at - make_interval(days => receipt_days) limit most));
+  get diagnostics forgotten = row_count;
+  return is_more or forgotten = most;
+end
+$$;

@@ -1,0 +1,87 @@
+/**
+ * C9, C13, D7: what is kept for a time is forgotten after it, each hour, batch after batch; what is younger stays.
+ */
+import { randomUUID } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { admitChallenge } from '../postgres/admission.ts'
+import { forgetOld } from '../postgres/challenges.ts'
+import { startSystem, type System } from './support/system.ts'
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+let system: System
+beforeAll(async () => {
+  system = await startSystem({ OTP_RECEIPT_DAYS: '7' })
+})
+afterAll(() => system?.stop())
+
+/** Kept at this moment of the judging clock: an address's hash, an idempotency key, and three receipts. */
+async function keep() {
+  const challengeId = uuidv7()
+  await admitChallenge(system.sql, system.config.policy, {
+    challengeId,
+    memberId: await system.addMember(),
+    purpose: 'view_membership',
+    caller: 'test',
+    ipHash: 'ab'.repeat(32),
+    idempotency: { key: randomUUID(), requestHash: '01' },
+  })
+  const events = [randomUUID(), randomUUID(), randomUUID()]
+  const same = (value: string) => events.map(() => value)
+  await system.sql`
+    select apply_receipts('sendgrid', ${events}, ${same(challengeId)}, ${same('m')}, ${['accepted', 'delivered', 'failed']},
+      ${same('x')}, ${same(new Date().toISOString())})`
+}
+const kept = async () => {
+  const [row] = await system.sql<[{ addresses: number; keys: number; receipts: number }]>`
+    select (select count(*)::int from challenges where ip_hash is not null) as addresses,
+      (select count(*)::int from idempotency_keys) as keys, (select count(*)::int from receipts) as receipts`
+  return row
+}
+
+describe('the cleanup', () => {
+  it('forgets each kind when its time is over, and nothing sooner', async () => {
+    await system.shiftClock(0)
+    await keep()
+    await system.shiftClock(DAY_MS - HOUR_MS)
+    expect(await forgetOld(system.sql, 7, 1_000)).toBe(false)
+    expect(await kept()).toEqual({ addresses: 1, keys: 1, receipts: 3 })
+    await system.shiftClock(DAY_MS + HOUR_MS)
+    await forgetOld(system.sql, 7, 1_000)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
+    await system.shiftClock(7 * DAY_MS - HOUR_MS)
+    await forgetOld(system.sql, 7, 1_000)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
+    await system.shiftClock(7 * DAY_MS + HOUR_MS)
+    await forgetOld(system.sql, 7, 1_000)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
+  })
+
+  it('says that there is more as long as a batch was full', async () => {
+    await system.shiftClock(0)
+    await keep()
+    await system.shiftClock(8 * DAY_MS)
+    expect(await forgetOld(system.sql, 7, 2)).toBe(true)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 1 })
+    expect(await forgetOld(system.sql, 7, 2)).toBe(false)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
+  })
+
+  it('runs each hour by a schedule that forgets what the configuration says, and the sweep forgets nothing', async () => {
+    await system.shiftClock(0)
+    await keep()
+    await system.shiftClock(8 * DAY_MS)
+    await system.process('workers/challenge-worker.ts', { OTP_SWEEP_INTERVAL_SECONDS: '1' })
+    const schedule = system.temporal.schedule.getHandle('otp-challenge-cleanup')
+    const { spec } = await schedule.describe()
+    expect(spec.intervals).toMatchObject([{ every: HOUR_MS }])
+    const sweep = system.temporal.schedule.getHandle('otp-challenge-sweep')
+    await system.until(async () => (await sweep.describe()).info.numActionsTaken >= 2)
+    expect(await kept()).toEqual({ addresses: 1, keys: 1, receipts: 3 })
+    await schedule.trigger()
+    await system.until(async () => (await kept()).receipts === 0)
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
+  })
+})
