@@ -5,11 +5,13 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { loadConfig } from '../config.ts'
 import type { Channel } from '../domain/challenge.ts'
 import { undeliverableCondition } from '../domain/email-address.ts'
-import { catalogs, renderMessage } from '../domain/messages.ts'
 import answers from '../local/simulators/requests/answers.json' with { type: 'json' }
 import { createRequestCheck, mailSendMistakes, smsSendMistakes } from '../local/simulators/requests/check.ts'
+import { catalogs } from '../messages/catalog.ts'
+import { renderMessage } from '../messages/code-message.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import type { Provider } from '../providers/provider.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
@@ -50,8 +52,9 @@ const DESTINATIONS = {
   email: ['hanako@example.jp', 'jmb_confirmation@jal.com'],
   sms: ['+819012345678', '22471'],
 } as const
-const LANGUAGES = Object.keys(catalogs)
-const PURPOSES = [...new Set(Object.values(catalogs).flatMap(({ purposes }) => Object.keys(purposes)))]
+const LANGUAGES = catalogs.map(({ language }) => language)
+/** One that only the configuration knows is among them. */
+const PURPOSES = [...loadConfig(['policy'], {}).policy.purposes, 'close_account']
 
 /** Sends the message of a challenge by the real SDK. @returns what came over the wire */
 async function wire(channel: Channel, language: string, purpose = 'redeem_benefit', from?: string): Promise<Recorded> {
