@@ -1,6 +1,8 @@
 import type { LoopName } from './loops/loop.ts'
 import { sum } from './measure/statistics.ts'
+import type { HistorySize } from './measure/history.ts'
 import type { Summary } from './measure/measurement.ts'
+import type { ReceiptsMeasured } from './receipts.ts'
 
 export interface Aim {
   readonly aim: string
@@ -34,9 +36,14 @@ const MOST_STATEMENTS = 8
 /** The bare loop's 17, and 3 of ours. */
 const MOST_EVENTS = 20
 const MOST_VERIFY_MS = 10
+const LEAST_RECEIPTS = 2_000
+/** Of a challenge whose message is taken at once and delivered: `record_sent`, and what keeps its receipt. */
+const MOST_DELIVERY_STATEMENTS = 2
+/** The activity that sends. */
+const MOST_DELIVERY_EVENTS = 3
 
 /** What the project aims at, as far as it was measured. A missed aim is no error. */
-export function judgeAims(summaries: readonly Summary[]): Aim[] {
+export function judgeAims(summaries: readonly Summary[], receipts: readonly ReceiptsMeasured[]): Aim[] {
   const ours = summaries.filter(({ loop }) => loop !== 'bare')
   const alone = ours.find(({ loop, atOnce }) => loop === 'http' && atOnce === 1)
   return [
@@ -48,9 +55,28 @@ export function judgeAims(summaries: readonly Summary[]): Aim[] {
       // A run that straddles the measurement's edge may bring a retry or a look of its own.
       atMost(MOST_STATEMENTS, sum(statements.map(({ perRun }) => perRun)), `statements (${loop}, ${atOnce} at once)`),
       ...(history ? [atMost(MOST_EVENTS, history.events, `history events (${loop}, ${atOnce} at once)`)] : []),
+      ...(history
+        ? [atMost(MOST_DELIVERY_EVENTS, activityEvents(history), `of them of delivery (${loop}, ${atOnce} at once)`)]
+        : []),
+    ]),
+    ...receipts.flatMap(({ provider, eventsAPost, perSecond, statementsAPost }) => [
+      atLeast(LEAST_RECEIPTS, perSecond, `receipts a second (${provider}, ${eventsAPost} a post)`),
+      ...ours
+        .slice(0, 1)
+        .map(({ statements }) =>
+          atMost(
+            MOST_DELIVERY_STATEMENTS,
+            (statements.find(({ name }) => name === 'record_sent')?.perRun ?? Number.NaN) + statementsAPost,
+            `statements of delivery, a receipt in a post of its own at most (${provider})`,
+          ),
+        ),
     ]),
   ]
 }
+
+/** Nothing but the send is an activity, in a challenge that is verified over HTTP or by the client. */
+const activityEvents = ({ byType }: HistorySize) =>
+  sum(Object.entries(byType).flatMap(([type, count]) => (type.startsWith('activity_task_') ? [count] : [])))
 
 const atLeast = (aim: number, measured: number, what: string) => ({
   aim: `at least ${aim} ${what}`,

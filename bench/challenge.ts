@@ -17,8 +17,10 @@ import { historySize } from './measure/history.ts'
 import { summarise, type Measurement } from './measure/measurement.ts'
 import { createStatementMeter, type StatementMeter } from './measure/statements.ts'
 import { addMembers } from './members.ts'
+import { sum } from './measure/statistics.ts'
 import { readOptions, USAGE, type BenchOptions } from './options.ts'
 import { createOutboxReader } from './outbox.ts'
+import { keptReceipts, postReceipts, prepareReceipts, type ReceiptsMeasured } from './receipts.ts'
 import { asJson, report } from './report.ts'
 import { startStack, type BenchStack } from './stack.ts'
 
@@ -28,6 +30,8 @@ const WARM_UP = { atOnce: 8, runUpSeconds: 0, seconds: 3 }
 /** Between measurements, so that one does not pay for what the other left the servers to do. */
 const SETTLE_MS = 300
 const HISTORIES = 5
+/** As many as go out at once, so that each connection of the API's has had one. */
+const WARM_UP_POSTS = 16
 
 type Connections = Awaited<ReturnType<typeof connectAll>>
 
@@ -113,6 +117,47 @@ async function measure(
   }
 }
 
+/** Once each: tens of thousands of events are a sample large enough. */
+async function measureReceipts(
+  { sql, statements, cpu }: Connections,
+  { api, webhookKeys }: BenchStack,
+  eventsOfEach: number,
+): Promise<ReceiptsMeasured[]> {
+  if (eventsOfEach === 0) return []
+  console.log('signing receipts')
+  const measured: ReceiptsMeasured[] = []
+  for (const prepared of await prepareReceipts(sql, webhookKeys, { events: eventsOfEach, firstMember: MEMBERS })) {
+    const { provider, eventsAPost, events } = prepared
+    // A connection's first statements ask Postgres for its types.
+    await postReceipts(api, { ...prepared, posts: prepared.posts.slice(0, WARM_UP_POSTS) })
+    const posts = prepared.posts.slice(WARM_UP_POSTS)
+    await wait(SETTLE_MS)
+    const metered = await underMeters(statements, cpu, async () => {
+      const began = performance.now()
+      await postReceipts(api, { ...prepared, posts })
+      return (performance.now() - began) / 1_000
+    })
+    const kept = await keptReceipts(sql, provider)
+    if (kept !== events) throw new Error(`of ${events} receipts of ${provider}, ${kept} were kept`)
+    const posted = events - WARM_UP_POSTS * eventsAPost
+    const calls = metered.statements.map((statement) => statement.calls)
+    measured.push({
+      provider,
+      eventsAPost,
+      events: posted,
+      perSecond: posted / metered.result,
+      statementsAPost: sum(calls) / posts.length,
+      ...(metered.cpu && {
+        cpuMs: Object.fromEntries(
+          Object.entries(metered.cpu.byProcess).map(([name, used]) => [name, (used * 1_000) / posted]),
+        ),
+        others: metered.cpu.others,
+      }),
+    })
+  }
+  return measured
+}
+
 async function underMeters<T>(statements: StatementMeter, cpu: CpuMeter | undefined, work: () => Promise<T>) {
   await statements.reset()
   const before = cpu?.read()
@@ -134,7 +179,7 @@ function used(before: CpuReading, after: CpuReading): Record<string, number> {
 
 async function main(options: BenchOptions) {
   const stack = await startStack({
-    withApi: options.loops.includes('http'),
+    withApi: options.loops.includes('http') || options.receipts > 0,
     ...(options.profile !== undefined && { profile: options.profile }),
     report: (line) => console.log(line),
   })
@@ -144,9 +189,13 @@ async function main(options: BenchOptions) {
     const measurements = await measureAll(connections, options)
     const groups = Map.groupBy(measurements, ({ loop, atOnce }) => `${atOnce} ${loop}`)
     const summaries = [...groups.values()].map(summarise)
-    console.log(`\n${report(summaries)}`)
+    const receipts = await measureReceipts(connections, stack, options.receipts)
+    console.log(`\n${report(summaries, receipts)}`)
     if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify(asJson(summaries, measurements, options), undefined, 2)}\n`)
+      await writeFile(
+        options.json,
+        `${JSON.stringify(asJson(summaries, measurements, receipts, options), undefined, 2)}\n`,
+      )
     }
     const errors = measurements.flatMap((measurement) => measurement.errors)
     for (const error of new Set(errors)) console.error(`failed: ${error}`)

@@ -9,6 +9,8 @@ export interface BenchOptions {
   /** How many members ask at once. */
   readonly levels: readonly number[]
   readonly loops: readonly LoopName[]
+  /** How many receipts of each provider are posted; 0 for none. */
+  readonly receipts: number
   /** Where the figures are written as JSON. */
   readonly json?: string
   /** A folder for the CPU profiles of our Node processes. Profiling slows them. */
@@ -16,7 +18,7 @@ export interface BenchOptions {
 }
 
 export const USAGE = `npm run bench -- [--rounds 3] [--seconds 6] [--at 1,8,32] [--loops ${LOOP_NAMES.join(',')}]
-                 [--json FILE] [--profile FOLDER]`
+                 [--receipts 10000] [--json FILE] [--profile FOLDER]`
 
 /** @throws {Error} in words for the console, for what cannot be used */
 export function readOptions(args: readonly string[]): BenchOptions {
@@ -27,6 +29,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       seconds: { type: 'string', default: '6' },
       at: { type: 'string', default: '1,8,32' },
       loops: { type: 'string', default: LOOP_NAMES.join(',') },
+      receipts: { type: 'string', default: '10000' },
       json: { type: 'string' },
       profile: { type: 'string' },
     },
@@ -36,9 +39,17 @@ export function readOptions(args: readonly string[]): BenchOptions {
     seconds: wholeNumber('--seconds', values.seconds, 3_600),
     levels: values.at.split(',').map((level) => wholeNumber('--at', level, 256)),
     loops: values.loops.split(',').map(loopName),
+    receipts: values.receipts === '0' ? 0 : receiptCount(values.receipts),
     ...(values.json !== undefined && { json: values.json }),
     ...(values.profile !== undefined && { profile: values.profile }),
   }
+}
+
+/** More than the 1,600 of the run-up, and no more than there are members for. */
+function receiptCount(value: string): number {
+  const count = wholeNumber('--receipts', value, 20_000)
+  if (count >= 2_000) return count
+  throw new Error('--receipts wants 0, or a whole number from 2000 to 20000')
 }
 
 function wholeNumber(option: string, value: string, most: number): number {

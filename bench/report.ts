@@ -3,6 +3,7 @@ import { cpuSum, judgeAims, ratios } from './aims.ts'
 import type { Measurement, Quantiles, Summary } from './measure/measurement.ts'
 import { sum } from './measure/statistics.ts'
 import type { BenchOptions } from './options.ts'
+import type { ReceiptsMeasured } from './receipts.ts'
 
 /** Share of the machine that others may use before a comparison of loops a second is no good. */
 const BUSY = 0.1
@@ -22,7 +23,7 @@ const quantiles = (value: Quantiles | undefined) =>
 const named = ({ loop, atOnce }: Pick<Summary, 'loop' | 'atOnce'>) => `${loop}, ${atOnce} at once`
 
 /** All that was measured, in words for the console. */
-export function report(summaries: readonly Summary[]): string {
+export function report(summaries: readonly Summary[], receipts: readonly ReceiptsMeasured[]): string {
   return [
     'Loops (times in ms, p50 / p99)',
     loopTable(summaries),
@@ -39,8 +40,9 @@ export function report(summaries: readonly Summary[]): string {
     'History events by type, of one execution',
     historyTable(summaries),
     '',
+    ...(receipts.length > 0 ? ['Receipts absorbed', receiptTable(receipts), ''] : []),
     'Aims',
-    ...judgeAims(summaries).map(
+    ...judgeAims(summaries, receipts).map(
       ({ aim, measured, met }) => `  ${met ? 'met   ' : 'MISSED'} ${aim}: ${measured.toFixed(2)}`,
     ),
   ].join('\n')
@@ -110,8 +112,37 @@ function historyTable(summaries: readonly Summary[]) {
   return table(['', ...seen.map(({ loop }) => loop)], rows)
 }
 
+function receiptTable(receipts: readonly ReceiptsMeasured[]) {
+  const head = [
+    '',
+    'events a post',
+    'events',
+    'per second',
+    'statements a post',
+    'CPU ms: api',
+    'postgres',
+    'bench',
+    'others',
+  ]
+  const rows = receipts.map(({ provider, eventsAPost, events, perSecond, statementsAPost, cpuMs, others }) => [
+    provider,
+    String(eventsAPost),
+    String(events),
+    perSecond.toFixed(0),
+    statementsAPost.toFixed(2),
+    ...['api', 'postgres', 'bench'].map((name) => cpuMs?.[name]?.toFixed(2) ?? '–'),
+    others === undefined ? '–' : `${Math.round(others * 100)} %`,
+  ])
+  return table(head, rows)
+}
+
 /** The same for programs, each measurement with it. Milliseconds, seconds, bytes. */
-export function asJson(summaries: readonly Summary[], measurements: readonly Measurement[], options: BenchOptions) {
+export function asJson(
+  summaries: readonly Summary[],
+  measurements: readonly Measurement[],
+  receipts: readonly ReceiptsMeasured[],
+  options: BenchOptions,
+) {
   const { rounds, seconds, levels, loops } = options
   return {
     at: new Date().toISOString(),
@@ -119,7 +150,8 @@ export function asJson(summaries: readonly Summary[], measurements: readonly Mea
     options: { rounds, seconds, levels, loops },
     summaries,
     ratios: ratios(summaries),
-    aims: judgeAims(summaries),
+    receipts,
+    aims: judgeAims(summaries, receipts),
     measurements: measurements.map(({ times, ...rest }) => ({ ...rest, samples: times.length })),
   }
 }

@@ -2,6 +2,7 @@
  * The benchmark's own stack in a folder of its own: the parts as `npm start` runs them, and our processes. No Kafka:
  * what a challenge costs does not wait for it.
  */
+import { createPrivateKey } from 'node:crypto'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,10 +15,10 @@ import type { Part, PartOptions } from '../local/stack/part.ts'
 import { freePort } from '../local/stack/ports.ts'
 import { startPostgres } from '../local/stack/postgres.ts'
 import { startTemporal } from '../local/stack/temporal.ts'
-import { connect } from '../postgres/connect.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { LIMITS_LIFTED } from '../test/support/limits-lifted.ts'
 import { startBareWorker, type BareWorker } from './bare/process.ts'
+import type { WebhookKeys } from './receipts.ts'
 
 /** Each run is another member, but they share prefixes and the one address that the calls come from. */
 const BENCH_SETTINGS = {
@@ -34,6 +35,8 @@ export interface BenchStack {
   readonly config: Config<'postgres' | 'temporal' | 'codes' | 'policy'>
   readonly api: string
   readonly apiKey: string
+  /** What the API believes receipts to be signed with. */
+  readonly webhookKeys: WebhookKeys
   readonly simulators: string
   readonly temporal: string
   readonly bareWorker: BareWorker
@@ -82,7 +85,8 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
   })
   report('starting Postgres and Temporal')
   const [postgres, temporal] = await Promise.all([
-    startMeteredPostgres(partOptions('postgres', postgresPort!)),
+    // As `npm start` runs it (with fsync), and metered.
+    startPostgres({ ...partOptions('postgres', postgresPort!), metered: true }),
     startTemporal(partOptions('temporal', temporalPort!)),
   ])
   await migrate(postgres.url)
@@ -120,6 +124,14 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
     config: loadConfig(['postgres', 'temporal', 'codes', 'policy'], composeWholeEnvironment(addresses, keys, env)),
     api: `http://127.0.0.1:${httpPort}`,
     apiKey: keys.apiKey,
+    webhookKeys: {
+      sendgrid: createPrivateKey({
+        key: Buffer.from(keys.sendgridWebhookPrivateKey, 'base64'),
+        format: 'der',
+        type: 'pkcs8',
+      }),
+      vonage: { apiKey: keys.vonageApiKey, secret: Buffer.from(keys.vonageSignatureSecret) },
+    },
     simulators: `http://127.0.0.1:${simulatorPort}`,
     temporal: temporal.address,
     bareWorker,
@@ -138,14 +150,4 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
       await guard.close()
     },
   }
-}
-
-/** Postgres as `npm start` runs it (with fsync), and `pg_stat_statements`, which is loaded at a server's start only. */
-async function startMeteredPostgres(options: PartOptions) {
-  const first = await startPostgres(options)
-  const sql = connect(first.url, { poolSize: 1, name: 'bench' })
-  await sql`alter system set shared_preload_libraries = 'pg_stat_statements'`
-  await sql.end()
-  await first.stop()
-  return startPostgres(options)
 }

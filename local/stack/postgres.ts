@@ -19,6 +19,8 @@ const UNPRIVILEGED = 65_534
 export interface PostgresOptions extends PartOptions {
   /** Trades what survives a power cut for speed; for tests. */
   readonly disposable?: boolean
+  /** Loads `pg_stat_statements`, which counts what is run; the extension is for its user to create. */
+  readonly metered?: boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export interface PostgresOptions extends PartOptions {
  * @returns with `url`, the database's address, password included
  */
 export async function startPostgres(options: PostgresOptions): Promise<Part & { readonly url: string }> {
-  const { folder, port, guard, env, report, disposable = false } = options
+  const { folder, port, guard, env, report, disposable = false, metered = false } = options
   const data = join(folder, 'data')
   const logFile = join(folder, 'postgres.log')
   await mkdir(folder, { recursive: true })
@@ -45,6 +47,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Part & { 
     '--listen_addresses=127.0.0.1',
     '--unix_socket_directories=',
     '--max_connections=300',
+    ...(metered ? ['--shared_preload_libraries=pg_stat_statements'] : []),
     ...(disposable ? ['--fsync=off', '--synchronous_commit=off', '--full_page_writes=off'] : []),
   ])
   const program = await startProgram({

@@ -31,9 +31,12 @@ export async function createDatabase(): Promise<TestDatabase> {
   }
 }
 
-/** Runs `work` on the run's own database, which no test file uses for its data. */
+/** One connection to the run's own database, which no test file uses for its data; for its caller to end. */
+export const connectAsAdministrator = () => connect(inject('postgresUrl'), { poolSize: 1, name: 'test' })
+
+/** Runs `work` on the run's own database. */
 export async function asAdministrator<T>(work: (sql: ReturnType<typeof connect>) => PromiseLike<T>): Promise<T> {
-  const sql = connect(inject('postgresUrl'), { poolSize: 1, name: 'test' })
+  const sql = connectAsAdministrator()
   try {
     return await work(sql)
   } finally {

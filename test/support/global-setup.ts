@@ -49,7 +49,7 @@ async function startParts(project: TestProject, options: (name: string, port: nu
   const began = performance.now()
   const [postgresPort, temporalPort, kafkaPort] = await Promise.all([freePort(), freePort(), freePort()])
   const [postgres, temporal, kafka] = await Promise.all([
-    startPostgres({ ...options('postgres', postgresPort), disposable: true }).then(async (part) => {
+    startPostgres({ ...options('postgres', postgresPort), disposable: true, metered: true }).then(async (part) => {
       await prepareTemplate(part.url)
       return part
     }),
