@@ -2,7 +2,7 @@
  * C9, C13: issuing is limited, a refusal names when to try again and changes nothing, and a repeated request is one
  * request.
  */
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Policy } from '../config.ts'
@@ -34,7 +34,8 @@ const refusal = (retryAfter: number, limit: Limit) => ({
   retryAfter,
   limit,
 })
-const aPhone = () => `+8180${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
+/** 0800 is toll-free, and refused. */
+const aPhone = () => `+8180${randomInt(10_000_000, 99_999_999)}`
 const idOf = (admission: Awaited<ReturnType<typeof admit>>) => {
   if (!('challenge' in admission)) throw new Error(admission.kind)
   return admission.challenge.challengeId
