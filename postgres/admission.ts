@@ -134,7 +134,7 @@ async function activeMember(sql: Sql, policy: Policy, memberId: string): Promise
     select
       version, email, phone, phone_country as "phoneCountry", mobile_carrier as "mobileCarrier", country, language,
       notification_preference as "notificationPreference",
-      sms_mandatory(m, ${sql.json(policy as never)}) as "smsMandatory"
+      sms_mandatory(m, ${sql.json(policy)}) as "smsMandatory"
     from members m
     where m.member_id = ${memberId} and m.status = 'active'`
   return member

@@ -77,7 +77,7 @@ it('Postgres and TypeScript agree on 100,000 generated members', async () => {
   const rows = await sql<{ reason: string | null }[]>`
     select ineligibility(q.status, q."familyCard", q."birthDate", q.phone, q."phoneCountry", q."isUnreachable", q.today, 18,
       ${RULES.smsCountries}) as reason
-    from jsonb_array_elements(${sql.json(questions as never)}) with ordinality as e (question, n)
+    from jsonb_array_elements(${sql.json(questions)}) with ordinality as e (question, n)
     cross join lateral jsonb_to_record(question) as q (
       status text, "familyCard" boolean, "birthDate" date, phone text, "phoneCountry" text, "isUnreachable" boolean, today date)
     order by n`

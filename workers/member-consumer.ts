@@ -7,7 +7,7 @@ import { connectKafka } from '../kafka/connect.ts'
 import { createMemberConsumer } from '../kafka/member-consumer.ts'
 import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
-import { createCampaignAlarm } from '../temporal/campaign-alarm.ts'
+import { createCampaignAlarm } from '../client/campaign-alarm.ts'
 
 const NAME = 'member-consumer'
 const STOP_WITHIN_MS = 4_500
@@ -19,7 +19,7 @@ async function main() {
   const kafka = connectKafka(config.kafka, { clientId: NAME, log })
   const alarm = createCampaignAlarm({ sql, log })
   const metrics = await serveMetrics(config.metrics)
-  const consumer = createMemberConsumer({ kafka, sql, log, onChanged: alarm.ring })
+  const consumer = createMemberConsumer({ kafka, sql, log, onChanged: () => alarm.ring() })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()

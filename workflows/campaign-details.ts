@@ -11,8 +11,12 @@ export function campaignDetails(status: CampaignStatus): string {
     members((counted) => counted.wave === number && counted.state === group)
   const reasons = [...new Set(counts.map(({ reason }) => reason))].filter((reason) => reason !== null)
   return [
-    `**${campaignId}**: ${state}, ${wave === null ? phase : `wave ${wave} of ${waves.length}, ${phase}`}` +
-      `${pauseReason === null ? '' : `: ${pauseReason}`}`,
+    [
+      `**${campaignId}**: ${state}`,
+      ...(wave === null ? [] : [`wave ${wave} of ${waves.length}`]),
+      phase,
+      ...(pauseReason === null ? [] : [pauseReason]),
+    ].join(', '),
     '',
     `| wave | of all | ${MEMBER_STATES.join(' | ')} | gate |`,
     `| --- | --- | ${MEMBER_STATES.map(() => '---').join(' | ')} | --- |`,

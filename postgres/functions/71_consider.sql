@@ -82,7 +82,10 @@ begin
       campaign_id, member_id, wave, state, reason, round, phone, reconsider_at, taken_at, enforced_at, released_at
     )
     select campaign, member_id, wave, state, reason, round,
-      case when state in ('awaiting', 'announced', 'enforced') then phone end, reconsider_at, at,
+      case
+        when state = 'awaiting' then phone
+        when state <> 'excluded' and reason is distinct from 'withdrawn' then coalesce(announced_phone, phone)
+      end, reconsider_at, at,
       case when state = 'enforced' then at end, null
     from news
     order by member_id

@@ -7,7 +7,7 @@ import { standingCampaign } from '../postgres/campaigns.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { campaignChangedSignal } from '../workflows/campaign-messages.ts'
 import { campaignWorkflowId } from '../workflows/ids.ts'
-import { temporalAddress } from './connect.ts'
+import { temporalAddress } from '../temporal/connect.ts'
 
 /** At most one signal in this time, however many members change. */
 const EVERY_MS = 1_000
