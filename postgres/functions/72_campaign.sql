@@ -533,8 +533,9 @@ begin
     case when exists (select from campaign_queue) or (w.opened_at is not null and w.drawn_at is null) then at end,
     (select min(enforce_at) from campaign_members where campaign_id = campaign and state = 'announced'),
     (select min(reconsider_at) from campaign_members where campaign_id = campaign and reconsider_at is not null),
-    (select greatest(min(due_at), c.paced_until + case when c.rate_per_minute > 0
-        then make_interval(secs => 60.0 / c.rate_per_minute) else interval '0' end)
+    -- greatest() passes over nulls.
+    (select case when min(due_at) is not null then
+        greatest(min(due_at), c.paced_until + make_interval(secs => 60.0 / nullif(c.rate_per_minute, 0))) end
       from campaign_notices where campaign_id = campaign and state in ('due', 'sending')),
     case when w.passed_at is null then w.bake_until end);
   if next_at is not null then
