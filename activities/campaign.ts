@@ -6,7 +6,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { ApplicationFailure, Context } from '@temporalio/activity'
 import type { Config } from '../config.ts'
 import type { CampaignCommand, CampaignInput, CampaignStatus } from '../domain/campaign.ts'
-import type { Channel } from '../domain/challenge.ts'
 import {
   commandCampaign,
   judgeWave,
@@ -21,13 +20,13 @@ import {
   type CommandRefusal,
 } from '../postgres/campaigns.ts'
 import type { Sql } from '../postgres/connect.ts'
-import type { Provider } from '../providers/provider.ts'
+import type { BatchProvider, Provider } from '../providers/provider.ts'
 import { createNoticeSender } from './notices.ts'
 
 export interface CampaignActivityDependencies {
   readonly sql: Sql
   readonly rules: CampaignRules
-  readonly providers: Readonly<Record<Channel, Provider>>
+  readonly providers: { readonly sms: Provider; readonly email: BatchProvider }
   readonly delivery: Config<'providers'>['providers']
   readonly noticesAtOnce: number
 }

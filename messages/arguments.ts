@@ -9,4 +9,5 @@ export const ARGUMENTS = {
   'code.sms': { code: 'string', minutes: 'number' },
   'code.email.valid': { minutes: 'number' },
   'code.email.purpose': { purpose: 'string' },
+  'notice.announcement.sms': { day: 'string' },
 } as const

@@ -9,7 +9,7 @@
  */
 import type { Channel } from '../domain/challenge.ts'
 import { catalogFor, catalogs, type Catalog } from './catalog.ts'
-import { emailHtml, emailText, type CodeEmail } from './code-email.ts'
+import { emailHtml, emailText, type Email } from './email.ts'
 import { smsSize } from './sms-size.ts'
 
 export interface MessageInput {
@@ -59,7 +59,7 @@ function smsText(
   return `${catalog.text('code.sms', { code, minutes: wholeMinutes(ttlMinutes) })}\n@${originHost} #${code}`
 }
 
-function codeEmail(catalog: Catalog, { code, purpose, ttlMinutes }: MessageInput): CodeEmail {
+function codeEmail(catalog: Catalog, { code, purpose, ttlMinutes }: MessageInput): Email {
   const key = `purposes.${purpose}`
   return {
     language: catalog.language,

@@ -70,7 +70,7 @@ export async function admitChallenge(
     return { kind: 'unknown_purpose' }
   }
   for (let look = 1; look <= LOOKS; look++) {
-    const member = await activeMember(sql, policy, request.memberId)
+    const member = await activeMember(sql, policy, request.memberId, { heedsReceipts: true })
     if (member === undefined) return { kind: 'unknown_member' }
     const choice = chooseDestination({
       member,
@@ -114,7 +114,7 @@ export type Move = { readonly kind: 'moved' | 'stays' } | { readonly kind: 'refu
  */
 export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<Move> {
   const { challengeId, memberId, purpose, channel } = challenge
-  const member = await activeMember(sql, policy, memberId)
+  const member = await activeMember(sql, policy, memberId, { heedsReceipts: false })
   if (member === undefined) return { kind: 'refused', reason: 'unknown_member' }
   const { smsMandatory } = member
   const isRegistering = purpose === 'register_phone'
@@ -129,12 +129,17 @@ const addressed = ({ channel, destination }: { channel: Channel; destination: st
   ...(channel === 'sms' && { smsPrefix: smsPrefix(destination) }),
 })
 
-async function activeMember(sql: Sql, policy: Policy, memberId: string): Promise<Member | undefined> {
+async function activeMember(
+  sql: Sql,
+  policy: Policy,
+  memberId: string,
+  { heedsReceipts }: { heedsReceipts: boolean },
+): Promise<Member | undefined> {
   const [member] = await sql<[Member?]>`
     select
       version, email, phone, phone_country as "phoneCountry", mobile_carrier as "mobileCarrier", country, language,
       notification_preference as "notificationPreference",
-      sms_mandatory(m, ${sql.json(policy)}) as "smsMandatory"
+      sms_mandatory(m, ${sql.json(policy)}, ${heedsReceipts}) as "smsMandatory"
     from members m
     where m.member_id = ${memberId} and m.status = 'active'`
   return member

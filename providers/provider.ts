@@ -27,6 +27,28 @@ export interface Provider {
   send(message: Message, signal?: AbortSignal): Promise<string>
 }
 
+/** Who gets a message that is the same for all of them. */
+export interface Recipient {
+  /** Correlates the provider's records with ours. */
+  readonly reference: string
+  readonly to: string
+}
+
+/** A provider that takes one message for many in one request. */
+export interface BatchProvider extends Provider {
+  /**
+   * Hands a message for up to 1,000 recipients to the provider: it takes all of them or none. None sees another.
+   *
+   * @returns the message id that all of them share
+   * @throws {SendError} and nothing else
+   */
+  sendBatch(
+    recipients: readonly Recipient[],
+    message: Omit<Message, 'reference' | 'to'>,
+    signal?: AbortSignal,
+  ): Promise<string>
+}
+
 /**
  * Why a message was not accepted (D6).
  *

@@ -8,7 +8,7 @@ import { MailService } from '@sendgrid/mail'
 import type { MailData } from '@sendgrid/mail'
 import { asciiAddress } from '../domain/email-address.ts'
 import { SendError } from './provider.ts'
-import type { Message, Provider } from './provider.ts'
+import type { BatchProvider, Message, Recipient } from './provider.ts'
 import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
 
 export interface SendGridOptions {
@@ -28,7 +28,7 @@ export interface SendGridOptions {
  * connection, the time limit and an abort, and for 401 and 402 as well, since an operator can mend our account while the
  * code lives.
  */
-export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): Provider {
+export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): BatchProvider {
   const httpAgent = new HttpAgent({ keepAlive: true })
   const httpsAgent = new HttpsAgent({ keepAlive: true })
 
@@ -54,25 +54,35 @@ export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions):
     return service
   }
 
-  const send = async (message: Message, signal?: AbortSignal): Promise<string> => {
-    const to = asciiAddress(message.to)
-    if (to === undefined) throw new SendError('permanent', 'the domain of the address cannot be written in ASCII')
+  const sendBatch: BatchProvider['sendBatch'] = async (recipients, message, signal) => {
+    const mail = mailData(recipients, message)
     try {
-      const [response] = await withTimeLimit('sendgrid', timeoutMs, signal, (limit) =>
-        mailService(limit).send(mailData({ ...message, to })),
-      )
+      const [response] = await withTimeLimit('sendgrid', timeoutMs, signal, (limit) => mailService(limit).send(mail))
       return knownId('sendgrid', header(response.headers, 'x-message-id'))
     } catch (error) {
       throw sendError(error)
     }
   }
-  return { id: 'sendgrid', send }
+  return {
+    id: 'sendgrid',
+    send: ({ reference, to, ...message }, signal) => sendBatch([{ reference, to }], message, signal),
+    sendBatch,
+  }
 }
 
-function mailData({ reference, to, from, subject = '', text, html }: Message): MailData {
+/** The argument stands with its personalization: at the top, SendGrid's description and SendGrid disagree on its type. */
+function personalization({ reference, to }: Recipient) {
+  const address = asciiAddress(to)
+  if (address === undefined) throw new SendError('permanent', 'the domain of the address cannot be written in ASCII')
+  return { to: address, customArgs: { reference } }
+}
+
+function mailData(
+  recipients: readonly Recipient[],
+  { from, subject = '', text, html }: Omit<Message, keyof Recipient>,
+): MailData {
   return {
-    // The argument stands with its personalization: at the top, SendGrid's description and SendGrid disagree on its type.
-    personalizations: [{ to, customArgs: { reference } }],
+    personalizations: recipients.map(personalization),
     from,
     subject,
     content: [{ type: 'text/plain', value: text }, ...(html ? [{ type: 'text/html', value: html }] : [])],

@@ -111,6 +111,9 @@ describe('a member who is', () => {
     await begin({ birthDate: `${Number(tomorrow.slice(0, 4)) - 18}${tomorrow.slice(4)}` })
     await becomes('excluded', 'minor')
     await becomes('enforced')
+    const [row] = await system.sql`
+      select tokyo_day(enforced_at)::text as day from campaign_members where member_id = ${memberId}`
+    expect(row).toEqual({ day: tomorrow })
   })
 
   it('gone is dropped, and on a tombstone their number is erased', async () => {
@@ -173,6 +176,7 @@ it('a member who comes after their wave is taken at once', async () => {
   await addMembers(system, [eligible])
   await change({ language: 'ko' })
   await becomes('enforced')
+  expect(await channelOfNextChallenge()).toBe('sms')
 })
 
 it('a member whose wave has not come is left alone', async () => {

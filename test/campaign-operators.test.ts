@@ -146,7 +146,7 @@ describe('a gate', () => {
     const status = (await campaign.status())!
     expect(status.pauseReason).toBe('the gate of wave 2 failed: negative_receipts')
     expect(status.waves[1]!.verdict).toMatchObject({ verdict: 'failed', reasons: ['negative_receipts'] })
-    const shown = await campaign.handle.query<{ currentDetails?: string }, []>('__temporal_workflow_metadata')
+    const shown = await campaign.handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')
     expect(shown.currentDetails).toContain('the gate of wave 2 failed: negative_receipts')
     const events = await system.sql`
       select data->>'why' as why from outbox where subject = ${campaign.campaignId} and type = 'otp.campaign.paused'`

@@ -36,16 +36,18 @@ as $$
   end
 $$;
 
--- D2, R2: whether SMS is mandatory for a member right now, whatever the campaign has got round to.
+-- D2, R2: whether SMS is mandatory for a member right now, whatever the campaign has got round to. A failover does not
+-- heed receipts: the negative one that it comes from must not open the way to e-mail (D7); the next challenge does.
 -- rules: adultAge, smsCountries
-create or replace function sms_mandatory(m members, rules jsonb) returns boolean
+create or replace function sms_mandatory(m members, rules jsonb, heeds_receipts boolean) returns boolean
   language sql stable
 as $$
   select exists (select from enrollments e where e.member_id = m.member_id and e.mandatory_since <= challenge_now())
     and not exists (select from exemptions x where x.member_id = m.member_id and x.until > challenge_now())
     and ineligibility(
       m.status, m.family_card, m.birth_date, m.phone, m.phone_country,
-      exists (select from reachability r where r.member_id = m.member_id and is_unreachable(r, m.phone)),
+      heeds_receipts
+        and exists (select from reachability r where r.member_id = m.member_id and is_unreachable(r, m.phone)),
       tokyo_day(challenge_now()), (rules->>'adultAge')::int,
       array(select jsonb_array_elements_text(rules->'smsCountries'))
     ) is null

@@ -1,22 +1,23 @@
 /**
- * The e-mail that carries a code, laid out: the same sentences as text and as HTML.
+ * An e-mail, laid out: the same sentences as text and as HTML.
  */
 import { html } from 'ghtml'
 
 /** What the e-mail says, in its order. */
-export interface CodeEmail {
+export interface Email {
   readonly language: string
   readonly subject: string
   readonly lead: string
-  readonly code: string
+  readonly code?: string
   readonly facts: readonly string[]
   readonly advice: readonly string[]
   readonly warnings: readonly string[]
   readonly sender: string
 }
 
-export function emailText({ lead, code, facts, advice, warnings, sender }: CodeEmail): string {
-  return `${[[lead, code], facts, advice, warnings, [sender]].map((lines) => lines.join('\n')).join('\n\n')}\n`
+export function emailText({ lead, code, facts, advice, warnings, sender }: Email): string {
+  const blocks = [code === undefined ? [lead] : [lead, code], facts, advice, warnings, [sender]]
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
 
 /**
@@ -28,7 +29,7 @@ export function emailText({ lead, code, facts, advice, warnings, sender }: CodeE
  *   making them a telephone number.
  * - No font is named that draws Chinese characters: the client chooses by `lang`, which tells Japanese from Chinese.
  */
-export function emailHtml({ language, subject, lead, code, facts, advice, warnings, sender }: CodeEmail): string {
+export function emailHtml({ language, subject, lead, code, facts, advice, warnings, sender }: Email): string {
   const paragraphs = (lines: readonly string[]) =>
     lines.map((line) => html`<p style="${LOOK.line}">${line}</p>`).join('\n')
   return html`<!doctype html>
@@ -46,7 +47,7 @@ export function emailHtml({ language, subject, lead, code, facts, advice, warnin
 <div class="ground" style="${LOOK.ground}">
 <div class="card" style="${LOOK.card}">
 <h1 style="${LOOK.lead}">${lead}</h1>
-<p class="code" style="${LOOK.code}">${code}</p>
+!${code === undefined ? '' : html`<p class="code" style="${LOOK.code}">${code}</p>`}
 !${paragraphs(facts)}
 <div class="rule" style="${LOOK.rule}">
 !${paragraphs(advice)}
