@@ -44,10 +44,13 @@ export type InPostgres = <T>(step: (sql: Sql) => Promise<T>) => Promise<T>
  *
  * @returns throws {@link UnavailableError} where the step cannot be done in time
  */
-export function boundPostgres(sql: Sql): InPostgres {
+export function boundPostgres(
+  sql: Sql,
+  { deadlineMs = POSTGRES_DEADLINE_MS, mostSteps = MOST_STEPS }: { deadlineMs?: number; mostSteps?: number } = {},
+): InPostgres {
   let steps = 0
   return async (step) => {
-    if (steps >= MOST_STEPS) throw new UnavailableError('too many wait for Postgres')
+    if (steps >= mostSteps) throw new UnavailableError('too many wait for Postgres')
     let givenUp = false
     const gated = new Proxy(sql, {
       apply(target, self, args) {
@@ -58,7 +61,7 @@ export function boundPostgres(sql: Sql): InPostgres {
     steps++
     const work = step(gated).finally(() => steps--)
     try {
-      return await within(POSTGRES_DEADLINE_MS, work)
+      return await within(deadlineMs, work)
     } catch (error) {
       givenUp = true
       throw error
@@ -71,6 +74,7 @@ const BOUNDED_CALLS = [
   'StartWorkflowExecution',
   'DescribeWorkflowExecution',
   'SignalWorkflowExecution',
+  'SignalWithStartWorkflowExecution',
   'RequestCancelWorkflowExecution',
   'TerminateWorkflowExecution',
   'DescribeNamespace',

@@ -10,6 +10,8 @@ import type { Metrics } from './metrics.ts'
 /** What the API works with. It closes none of it. */
 export interface ApiDeps {
   readonly sql: Sql
+  /** For reports of campaigns: a pool apart, whose statements may take long, so that they never stand before a code. */
+  readonly reports: Sql
   readonly temporal: Client
   readonly waiter: SentWaiter
   readonly http: Pick<
@@ -19,6 +21,7 @@ export interface ApiDeps {
   readonly webhooks: Config<'webhooks'>['webhooks']
   readonly codes: Config<'codes'>['codes']
   readonly policy: Policy
+  readonly campaign: Config<'campaign'>['campaign']
   readonly log: FastifyBaseLogger
 }
 
@@ -27,6 +30,8 @@ export interface RouteDeps extends ApiDeps {
   readonly background: Background
   readonly metrics: Metrics
   readonly inPostgres: InPostgres
+  /** The same for reports of campaigns. */
+  readonly inReports: InPostgres
   /** The server stops: nobody waits any longer than they must. */
   readonly closing: AbortSignal
 }

@@ -19,14 +19,21 @@ export interface IdempotentRequest {
 export function idempotencyOf(request: IdempotentRequest): { idempotency?: { key: string; requestHash: string } } {
   const { caller, key, operation, path, body } = request
   if (key === undefined) return {}
+  return { idempotency: { key: `${operation}:${caller}:${key}`, requestHash: hashOf(operation, path, body) } }
+}
+
+function hashOf(operation: string, path: string, body: object): string {
   const fields = Object.entries(body)
     .filter(([, value]) => value !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const requestHash = createHash('sha256')
+  return createHash('sha256')
     .update(JSON.stringify([operation, path, fields]))
     .digest('hex')
-  return { idempotency: { key: `${operation}:${caller}:${key}`, requestHash } }
 }
+
+/** The id under which a command to a campaign is recorded once; a hash with it tells another command of the same key. */
+export const commandIdOf = (caller: string, key: string | undefined, campaignId: string, body: object) =>
+  key === undefined ? randomUUID() : { key: `http:${caller}:${key}`, requestHash: hashOf('command', campaignId, body) }
 
 /**
  * The id under which an attempt counts once. The same key gets the same verdict, whatever code comes with it: a hash of

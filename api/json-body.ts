@@ -37,15 +37,19 @@ export function acceptOnlyJson(app: FastifyInstance): void {
 
 const JSON_STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g
 
-/**
- * Whether a name stands twice in a flat object: readers differ on which of the two counts (RFC 8259 §4). Our bodies
- * are flat, so a nested one is refused for its shape anyway.
- */
+/** Whether a name stands twice in one object of it: readers differ on which of the two counts (RFC 8259 §4). */
 function hasRepeatedName(text: string, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const isFlat = Object.values(value).every((field) => typeof field !== 'object' || field === null)
-  if (!isFlat) return false
   let names = 0
   for (const [, colon] of text.matchAll(JSON_STRING)) if (colon) names++
-  return names !== Object.keys(value).length
+  let kept = 0
+  // Not by recursion: it may be nested thousands deep.
+  const open = [value]
+  while (open.length > 0) {
+    const each = open.pop()
+    if (typeof each !== 'object' || each === null) continue
+    const fields: unknown[] = Object.values(each)
+    if (!Array.isArray(each)) kept += fields.length
+    for (const field of fields) open.push(field)
+  }
+  return names !== kept
 }

@@ -11,21 +11,30 @@ import { buildServer } from './server.ts'
 
 const NAME = 'api'
 const STOP_WITHIN_MS = 4_500
+/** Few, so that reports leave Postgres to the challenges. */
+const REPORT_CONNECTIONS = 3
+/** A dry run over 10 million members; less than a connection to the API lives. */
+const REPORT_TIMEOUT_MS = 45_000
 
 async function main() {
-  const config = loadConfig(['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'log'])
-  const { http, webhooks, codes, policy } = config
+  const config = loadConfig(['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log'])
+  const { http, webhooks, codes, policy, campaign } = config
   const log = pino({ name: NAME, level: config.log.level })
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
+  const reports = connect(config.postgres.url, {
+    poolSize: REPORT_CONNECTIONS,
+    name: `${NAME}-reports`,
+    statementTimeoutMs: REPORT_TIMEOUT_MS,
+  })
   const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()))
   const waiter = await createSentWaiter(sql)
-  const app = buildServer({ sql, temporal, waiter, http, webhooks, codes, policy, log })
+  const app = buildServer({ sql, reports, temporal, waiter, http, webhooks, codes, policy, campaign, log })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
     await app.close()
-    await Promise.all([temporal.connection.close(), sql.end({ timeout: 1 })])
+    await Promise.all([temporal.connection.close(), sql.end({ timeout: 1 }), reports.end({ timeout: 1 })])
     process.exit(0)
   }
   process.once('SIGTERM', () => void stop())

@@ -85,8 +85,12 @@ const phone = z
   .describe('The number being registered')
   .meta({ examples: ['090-1234-5678'] })
 
+const MEMBER_ID = /^[A-Za-z0-9_-]{1,64}$/
+export const isMemberId = (text: string): boolean => MEMBER_ID.test(text)
+export const memberId = z.string().regex(MEMBER_ID, 'wants 1 to 64 of A-Z a-z 0-9 _ -')
+
 const startFields = {
-  memberId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'wants 1 to 64 of A-Z a-z 0-9 _ -'),
+  memberId,
   channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
   locale: z
     .string()

@@ -9,6 +9,8 @@ import type { ApiCaller } from '../config.ts'
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
 import { createAuthenticator, requireScope, type Scope } from './callers.ts'
+import { campaignPageRoutes } from './campaign-page-routes.ts'
+import { campaignRoutes } from './campaign-routes.ts'
 import { challengeRoutes } from './challenge-routes.ts'
 import { boundPostgres } from './deadline.ts'
 import { deliverabilityRoutes } from './deliverability-routes.ts'
@@ -28,6 +30,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     scope?: Scope
+    /** A page: its key may come as a Basic password. */
+    forBrowsers?: boolean
   }
 }
 
@@ -36,6 +40,8 @@ const CONNECTION_TIMEOUT_MS = 60_000
 /** How often Node looks for requests that are late; its own 30 s would let a slow sender stay that much longer. */
 const LATE_REQUESTS_CHECK_MS = 500
 const MAX_HEADER_BYTES = 16_384
+/** Counting millions of members takes seconds; whoever comes when so many wait is told to come again. */
+const REPORTS = { deadlineMs: 50_000, mostSteps: 20 }
 
 /**
  * The API, not yet listening. `close()` stops accepting, and finishes what is in flight, in the background too; the
@@ -67,6 +73,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const background = createBackground(log)
   const metrics = createMetrics()
   const inPostgres = boundPostgres(deps.sql)
+  const inReports = boundPostgres(deps.reports, REPORTS)
   app.addHook('preClose', async () => closing.abort())
   app.addHook('onClose', () => background.settled())
 
@@ -77,7 +84,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const refuseOtherMethods = watchMethods(app)
   serveOpenApi(app)
   app.register(async (scope) => {
-    await addRoutes(scope, { ...deps, background, metrics, inPostgres, closing: closing.signal })
+    await addRoutes(scope, { ...deps, background, metrics, inPostgres, inReports, closing: closing.signal })
     refuseOtherMethods(scope)
   })
   return app
@@ -87,6 +94,9 @@ async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   operationsRoutes(app, deps)
   challengeRoutes(app, deps)
   deliverabilityRoutes(app)
+  campaignRoutes(app, deps)
+  // In a scope of its own, since its problems are pages too.
+  await app.register(async (scope) => campaignPageRoutes(scope, deps))
   // In a scope of its own, since it reads bodies as they are.
   await app.register(async (scope) => webhookRoutes(scope, deps))
 }
@@ -96,10 +106,10 @@ function guardRoutes(app: FastifyInstance, authenticate: ReturnType<typeof creat
   app.decorateRequest('caller')
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-request-id': request.id })
-    const { scope } = request.routeOptions.config
+    const { scope, forBrowsers } = request.routeOptions.config
     if (scope === undefined) return
     reply.header('cache-control', 'no-store')
-    request.caller = authenticate(request.headers.authorization)
+    request.caller = authenticate(request.headers.authorization, { forBrowsers })
     requireScope(request.caller, scope)
     requireJson(request.headers)
   })

@@ -28,19 +28,23 @@ const SCOPES = [
   'challenges:cancel',
   'challenges:any',
   'deliverability:check',
+  'campaigns:read',
+  'campaigns:write',
 ]
 
 const secret = () => randomBytes(32).toString('base64')
 const development = (value: string) => `${DEVELOPMENT_KEY_PREFIX}${value}`
 
+const callerWith = (apiKey: string) =>
+  `${development('local')}:${createHash('sha256').update(apiKey).digest('hex')}:${SCOPES.join('+')}`
+
 /** New secrets; production refuses them by their prefix (Q3). */
 export function makeDevelopmentKeys(): DevelopmentKeys {
   const apiKey = development(randomBytes(24).toString('base64url'))
   const webhookPair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  const sha256 = createHash('sha256').update(apiKey).digest('hex')
   return {
     apiKey,
-    apiCallers: `${development('local')}:${sha256}:${SCOPES.join('+')}`,
+    apiCallers: callerWith(apiKey),
     masterKeys: `${development('master-1')}:${secret()}`,
     codecKeys: `${development('codec-1')}:${secret()}`,
     ipHashKey: secret(),
@@ -65,7 +69,8 @@ export function makeDevelopmentKeys(): DevelopmentKeys {
 export function developmentKeys(file: string): DevelopmentKeys {
   const made = makeDevelopmentKeys()
   const known = readKeys(file)
-  const keys = { ...made, ...known }
+  // An older version knew fewer scopes.
+  const keys = { ...made, ...known, apiCallers: callerWith(known.apiKey ?? made.apiKey) }
   if (Object.keys(made).some((name) => !(name in known))) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, JSON.stringify(keys, undefined, 2), { mode: 0o600 })

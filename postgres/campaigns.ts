@@ -127,6 +127,18 @@ export async function commandCampaign(sql: Sql, campaignId: string, commandId: s
   return row.refusal ?? undefined
 }
 
+/** {@link commandCampaign} under a caller's idempotency key; the hash tells another request under the same key. */
+export async function commandCampaignOnce(
+  sql: Sql,
+  campaignId: string,
+  { key, requestHash }: { key: string; requestHash: string },
+  command: CampaignCommand,
+): Promise<CommandRefusal | 'idempotency_key_reused' | undefined> {
+  const [row] = await sql<[{ refusal: CommandRefusal | 'idempotency_key_reused' | null }]>`
+    select command_campaign_once(${campaignId}, ${key}, ${requestHash}, ${json(sql, { claimed: false, ...command })}) as refusal`
+  return row.refusal ?? undefined
+}
+
 /** @returns how many members got their own choice back; 0 once it is done */
 export async function rollBackBatch(sql: Sql, campaignId: string, most: number): Promise<number> {
   const [row] = await sql<[{ members: number }]>`select roll_back_batch(${campaignId}, ${most}) as members`

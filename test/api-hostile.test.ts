@@ -274,6 +274,13 @@ describe('whatever is sent to any operation of the served document', () => {
       ),
     )
     const value = fc.oneof({ weight: 3, arbitrary: oddText }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 3 }) })
+    const KNOWN: Record<string, unknown[]> = {
+      purpose: ['view_membership'],
+      campaignId: ['autumn'],
+      command: ['pause', 'resume', 'rate', 'skip-bake', 'exempt', 'abort', 'complete'],
+      why: ['a test'],
+      plan: [{}, { waves: [{ percent: 50 }] }],
+    }
     const bodyOf = ({ requestBody }: Operation) => {
       const schema = requestBody?.content['application/json']?.schema
       const kinds = schema?.oneOf ?? schema?.anyOf ?? [schema ?? {}]
@@ -284,12 +291,12 @@ describe('whatever is sent to any operation of the served document', () => {
             name,
             name === 'memberId'
               ? fc.oneof(fc.constant(memberId), value)
-              : name === 'purpose'
-                ? fc.oneof(fc.constant('view_membership'), value)
+              : name in KNOWN
+                ? fc.oneof(fc.constantFrom(...KNOWN[name]!), value)
                 : value,
           ]),
         ),
-        { requiredKeys: fields.filter((name) => ['memberId', 'purpose', 'code', 'email'].includes(name)) },
+        { requiredKeys: fields.filter((name) => ['memberId', 'code', 'email'].includes(name) || name in KNOWN) },
       )
       const text = fc.oneof(shaped, fc.jsonValue()).map((body) => JSON.stringify(body))
       const torn = fc.tuple(text, fc.nat(), fc.string({ maxLength: 3 })).map(([json, at, noise]) => {
@@ -298,7 +305,12 @@ describe('whatever is sent to any operation of the served document', () => {
       })
       return fc.oneof({ weight: 4, arbitrary: text }, { weight: 1, arbitrary: torn })
     }
-    const idOf = fc.oneof({ weight: 3, arbitrary: fc.constant(challengeId) }, fc.uuid(), oddText)
+    const idOf = fc.oneof(
+      { weight: 3, arbitrary: fc.constant(challengeId) },
+      fc.uuid(),
+      oddText,
+      fc.constantFrom(memberId, 'autumn'),
+    )
     const request = fc.constantFrom(...operations).chain((chosen) =>
       fc.record({
         chosen: fc.constant(chosen),
@@ -311,12 +323,13 @@ describe('whatever is sent to any operation of the served document', () => {
 
     await fc.assert(
       fc.asyncProperty(request, async ({ chosen: { path, method, operation }, id, body, key, query }) => {
-        const url = path.replace('{challengeId}', encodeURIComponent(id.toWellFormed()))
+        const isOfCampaigns = path.startsWith('/v1/campaigns')
+        const url = path.replaceAll(/\{\w+\}/g, encodeURIComponent(id.toWellFormed()))
         const answer = await api.app.inject({
           method: method.toUpperCase() as 'POST',
           url: query === null ? url : `${url}?${query}`,
           headers: {
-            authorization: `Bearer ${api.keys.support}`,
+            authorization: `Bearer ${isOfCampaigns ? api.keys.operator : api.keys.support}`,
             ...(operation.requestBody && { 'content-type': 'application/json' }),
             ...(key !== null && { 'idempotency-key': key }),
           },

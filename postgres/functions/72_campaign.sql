@@ -63,7 +63,9 @@ declare
 begin
   select * into c from campaigns where campaign_id = campaign for update;
   at := challenge_now();
-  update campaign_waves set opened_at = at where campaign_id = campaign and wave = number and opened_at is null;
+  -- A workflow that was started again may come here for a campaign that was aborted meanwhile.
+  update campaign_waves set opened_at = at
+  where campaign_id = campaign and wave = number and opened_at is null and c.state in ('running', 'paused');
   if found then
     update campaigns
     set rate_per_minute = coalesce((plan->'waves'->(number - 1)->>'ratePerMinute')::int, rate_per_minute)

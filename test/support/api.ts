@@ -23,6 +23,8 @@ export const CALLERS = {
     'challenges:any',
     'deliverability:check',
   ],
+  operator: ['campaigns:read', 'campaigns:write'],
+  watcher: ['campaigns:read'],
   nobody: ['nothing:at-all'],
 } as const
 export type CallerName = keyof typeof CALLERS
@@ -74,12 +76,27 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
   const servers: FastifyInstance[] = []
 
   const server: Api['server'] = (deps = {}, env = {}) => {
-    const { http, webhooks, codes, policy } = loadConfig(['http', 'webhooks', 'codes', 'policy'], {
-      ...system.env,
-      ...env,
-    })
+    const { http, webhooks, codes, policy, campaign } = loadConfig(
+      ['http', 'webhooks', 'codes', 'policy', 'campaign'],
+      {
+        ...system.env,
+        ...env,
+      },
+    )
     const { sql, temporal } = system
-    const app = buildServer({ sql, temporal, waiter, http, webhooks, codes, policy, log, ...deps })
+    const app = buildServer({
+      sql,
+      reports: sql,
+      temporal,
+      waiter,
+      http,
+      webhooks,
+      codes,
+      policy,
+      campaign,
+      log,
+      ...deps,
+    })
     servers.push(app)
     return app
   }
