@@ -2,7 +2,7 @@
  * Campaigns as they go in and out (R3, R6): zod checks them, OpenAPI shows them.
  */
 import { z } from 'zod'
-import { isCampaignId, MEMBER_STATES } from '../domain/campaign.ts'
+import { DEFAULT_WAVE_PERCENTS, isCampaignId, MEMBER_STATES } from '../domain/campaign.ts'
 import { memberId } from './schemas.ts'
 
 const time = z.string().meta({ format: 'date-time' })
@@ -85,7 +85,7 @@ const plan = z
           context.addIssue({ code: 'custom', path: [index, 'percent'], message: 'wants more than the wave before' })
         }
       })
-      .prefault([{ percent: 1 }, { percent: 5 }, { percent: 25 }, { percent: 100 }]),
+      .prefault(DEFAULT_WAVE_PERCENTS.map((percent) => ({ percent }))),
   })
   .prefault({})
 
@@ -293,3 +293,12 @@ export const memberStandingSchema = z
     ),
   })
   .meta({ id: 'CampaignMember' })
+
+/** What goes in, before defaults, and what comes out: for clients in TypeScript. */
+export type PlanBody = z.input<typeof planBody>
+export type CommandBody = z.input<typeof commandBody>
+export type PlannedAnswer = z.output<typeof plannedSchema>
+export type CampaignListAnswer = z.output<typeof campaignListSchema>
+export type CampaignAnswer = z.output<typeof campaignSchema>
+export type CampaignReportAnswer = z.output<typeof campaignReportSchema>
+export type CampaignMemberAnswer = z.output<typeof memberStandingSchema>

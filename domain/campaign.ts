@@ -37,6 +37,9 @@ export interface CampaignPlan {
   readonly waves: readonly Wave[]
 }
 
+/** R3: the steps of a plan that names none. */
+export const DEFAULT_WAVE_PERCENTS = [1, 5, 25, 100] as const
+
 /** The workflow's input. */
 export interface CampaignInput {
   readonly campaignId: string

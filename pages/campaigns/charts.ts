@@ -4,7 +4,7 @@
  */
 import { html, type SafeHtml } from '@remix-run/html-template'
 import { scaleLinear, scaleUtc } from 'd3-scale'
-import { area, line, stack } from 'd3-shape'
+import { area, line, stack, type SeriesPoint } from 'd3-shape'
 import type { MemberState } from '../../domain/campaign.ts'
 import { formatCount } from '../format.ts'
 import { STACKED_STATES, STATE_WORDS } from './words.ts'
@@ -41,12 +41,12 @@ function renderHistoryAt(samples: readonly Sample[], { name, width, height }: (t
   const layers = stack<Sample, MemberState>()
     .keys(STACKED_STATES)
     .value(({ counts }, state) => counts[state] ?? 0)(samples)
-  const shape = area()
+  const shape = area<SeriesPoint<Sample>>()
     .x((_, index) => x(times[index]!))
     .y0(([low]) => y(low))
     .y1(([, high]) => y(high))
     .digits(1)
-  const edge = line()
+  const edge = line<SeriesPoint<Sample>>()
     .x((_, index) => x(times[index]!))
     .y(([, high]) => y(high))
     .digits(1)
@@ -73,7 +73,7 @@ function renderHistoryAt(samples: readonly Sample[], { name, width, height }: (t
 ${shown.map(
   (
     layer,
-  ) => html`<path class="state-${layer.key}" d="${shape(layer as unknown as [number, number][])}"><title>${STATE_WORDS[layer.key].word}</title></path><path class="edge" d="${edge(layer as unknown as [number, number][])}"/>
+  ) => html`<path class="state-${layer.key}" d="${shape(layer)}"><title>${STATE_WORDS[layer.key].word}</title></path><path class="edge" d="${edge(layer)}"/>
 `,
 )}</svg>`
 }

@@ -1,0 +1,116 @@
+/**
+ * Following a campaign: a bar for each wave on a terminal, lines elsewhere, JSON for scripts.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import { MultiBar, type SingleBar } from 'cli-progress'
+import type { CampaignReportAnswer } from '../api/campaign-schemas.ts'
+import type { ApiClient } from './api-client.ts'
+import { count, logLine, standingLine, stepOf } from './campaign-tables.ts'
+import { CliFailure } from './failure.ts'
+
+export interface Watch {
+  readonly campaignId: string
+  readonly everyMs: number
+  readonly asJson: boolean
+  /** `standing`: all waves have passed. */
+  readonly until: 'standing' | 'ended'
+  /** At Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** What is shown each time that something has changed; `news` are the entries of the log since. */
+interface Show {
+  update(report: CampaignReportAnswer, news: CampaignReportAnswer['log']): void
+  end(): void
+}
+
+/**
+ * Follows a campaign until all of its waves have passed, or it has ended.
+ *
+ * @throws {CliFailure} where it was aborted
+ */
+export async function watchCampaign(api: ApiClient, watch: Watch): Promise<void> {
+  const { campaignId, everyMs, until, asJson, signal } = watch
+  const show = asJson ? inJson() : process.stdout.isTTY ? inBars() : inLines()
+  let seen = 0
+  let last = ''
+  try {
+    for (;;) {
+      const report = await api.show(campaignId)
+      const news = report.log.slice(0, report.logEntries - seen).toReversed()
+      const now = JSON.stringify(report)
+      if (now !== last) show.update(report, news)
+      last = now
+      seen = report.logEntries
+      const { phase, state } = report
+      if (phase === 'ended' && state === 'aborted') throw new CliFailure('refused', `${campaignId} was aborted.`)
+      if (phase === 'ended' || (phase === 'standing' && until === 'standing')) break
+      await wait(everyMs, undefined, { signal })
+    }
+  } finally {
+    show.end()
+  }
+}
+
+/** How many members, of one wave or of all, stand where they are to stand for now, and how many were taken. */
+function progressOf({ counts }: CampaignReportAnswer, wave?: number) {
+  const groups = counts.filter((group) => wave === undefined || group.wave === wave)
+  const total = groups.reduce((sum, { members }) => sum + members, 0)
+  const awaiting = groups.filter(({ state }) => state === 'awaiting').reduce((sum, { members }) => sum + members, 0)
+  return { total, settled: total - awaiting }
+}
+
+function inJson(): Show {
+  return {
+    update: ({ log: _log, plan: _plan, ...status }, news) => console.log(JSON.stringify({ ...status, log: news })),
+    end: () => {},
+  }
+}
+
+function inLines(): Show {
+  let last = ''
+  return {
+    update(report, news) {
+      for (const entry of news) console.log(logLine(entry))
+      const { total, settled } = progressOf(report)
+      const line = `${standingLine(report)}; ${count(settled)} of ${count(total)} members taken are settled`
+      if (line !== last) console.log(line)
+      last = line
+    },
+    end: () => {},
+  }
+}
+
+function inBars(): Show {
+  const bars = new MultiBar({
+    format: '  wave {wave} │{bar}│ {percentage} % │ {settled} of {all} │ {step}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 28,
+    emptyOnZero: true,
+    hideCursor: true,
+    clearOnComplete: false,
+    linewrap: false,
+    gracefulExit: true,
+  })
+  const drawn = new Map<number, SingleBar>()
+  let last = ''
+  return {
+    update(report, news) {
+      for (const entry of news) bars.log(`${logLine(entry)}\n`)
+      const line = standingLine(report)
+      if (line !== last) bars.log(`${line}\n`)
+      last = line
+      for (const wave of report.waves) {
+        const { total, settled } = progressOf(report, wave.wave)
+        const words = { wave: wave.wave, settled: count(settled), all: count(total), step: stepOf(wave, report) }
+        const bar = drawn.get(wave.wave) ?? bars.create(total, settled, words)
+        drawn.set(wave.wave, bar)
+        bar.setTotal(total)
+        bar.update(settled, words)
+      }
+      bars.update()
+    },
+    end: () => bars.stop(),
+  }
+}
