@@ -22,11 +22,13 @@ const words = (name: string) => name.replaceAll('_', ' ')
 const sum = (groups: readonly { readonly members: number }[]) => groups.reduce((all, { members }) => all + members, 0)
 
 const PLAIN = { head: [], border: [] }
+const NO_LINES_BETWEEN = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 const table = (head: readonly string[], rows: readonly (readonly string[])[], numbersFrom = 1) => {
   const drawn = new Table({
     head: head.map((name) => styleText('bold', name)),
     colAligns: head.map((_, index) => (index >= numbersFrom ? 'right' : 'left')),
     style: PLAIN,
+    chars: NO_LINES_BETWEEN,
   })
   drawn.push(...rows.map((row) => [...row]))
   return drawn.toString()
@@ -75,26 +77,27 @@ export function standingLine({ campaignId, state, phase, wave, waves, pauseReaso
 
 export function campaignTables(report: CampaignReportAnswer, entries: number): string {
   const { waves, counts, log, ratePerMinute, startedAt, endedAt, changedMembers } = report
+  const states = MEMBER_STATES.filter(
+    (state) => !RARE_STATES.includes(state) || counts.some((group) => group.state === state),
+  )
   const reasons = [...new Set(counts.map(({ reason }) => reason))].filter((reason) => reason !== null)
-  const gateOf = ({ verdict }: (typeof waves)[number]) =>
-    verdict === null
-      ? ''
-      : `${verdict.verdict}: sends failed ${percent(verdict.sendFailurePercent)}, receipts negative ${percent(verdict.negativeReceiptPercent)}, verified ${percent(verdict.verifiedPercent)}`
   const parts = [
     `${standingLine(report)}\nStarted ${tokyo(startedAt)}${endedAt === null ? '' : `, ended ${tokyo(endedAt)}`} (Tokyo); ${rateWords(ratePerMinute)}; ${count(changedMembers)} changed members to look at.\nPlan: ${planWords(report.plan)}`,
     table(
-      ['wave', 'of all', ...MEMBER_STATES.map(words), 'step', 'gate'],
+      ['wave', 'of all', ...states.map(words), 'gate', 'step'],
       waves.map((wave) => [
         String(wave.wave),
         `${wave.percent} %`,
-        ...MEMBER_STATES.map((state) =>
+        ...states.map((state) =>
           count(sum(counts.filter((group) => group.wave === wave.wave && group.state === state))),
         ),
+        wave.verdict?.verdict ?? '–',
         stepOf(wave, report),
-        gateOf(wave),
       ]),
     ),
   ]
+  const judged = waves.findLast(({ verdict }) => verdict !== null)
+  if (judged) parts.push(gateLine(judged, report))
   if (reasons.length > 0) {
     parts.push(
       table(
@@ -105,6 +108,20 @@ export function campaignTables(report: CampaignReportAnswer, entries: number): s
   }
   if (entries > 0) parts.push(log.slice(0, entries).toReversed().map(logLine).join('\n'))
   return parts.join('\n\n')
+}
+
+const RARE_STATES: readonly string[] = ['released', 'rolled_back']
+
+/** What the gate of a wave saw, and its limits. */
+function gateLine({ wave, verdict }: CampaignAnswer['waves'][number], { plan }: CampaignReportAnswer): string {
+  const { gate } = plan.waves[wave - 1]!
+  const seen = verdict!
+  return (
+    `The gate of wave ${wave} at ${tokyo(seen.at)}: ${styleText('bold', seen.verdict)}. It saw ${count(seen.messages)} announcements: ` +
+    `${percent(seen.sendFailurePercent)} not sent (at most ${gate.maxSendFailurePercent} %), ` +
+    `${percent(seen.negativeReceiptPercent)} with a negative receipt (at most ${gate.maxNegativeReceiptPercent} %); ` +
+    `${count(seen.challenges)} challenges: ${percent(seen.verifiedPercent)} verified (at least ${gate.minVerifiedPercent} %).`
+  )
 }
 
 /** What a wave is doing. */

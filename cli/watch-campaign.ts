@@ -81,25 +81,31 @@ function inLines(): Show {
   }
 }
 
+/** Clears what a bar has left behind on the line (ECMA-48 EL), and ends it. */
+const REST_OF_LINE = '\u001B[K\n'
+
 function inBars(): Show {
   const bars = new MultiBar({
     format: '  wave {wave} │{bar}│ {percentage} % │ {settled} of {all} │ {step}',
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 28,
+    stream: process.stdout,
     emptyOnZero: true,
     hideCursor: true,
     clearOnComplete: false,
     linewrap: false,
-    gracefulExit: true,
+    // What was logged above has moved every bar.
+    forceRedraw: true,
+    gracefulExit: false,
   })
   const drawn = new Map<number, SingleBar>()
   let last = ''
   return {
     update(report, news) {
-      for (const entry of news) bars.log(`${logLine(entry)}\n`)
+      for (const entry of news) bars.log(`${logLine(entry)}${REST_OF_LINE}`)
       const line = standingLine(report)
-      if (line !== last) bars.log(`${line}\n`)
+      if (line !== last) bars.log(`${line}${REST_OF_LINE}`)
       last = line
       for (const wave of report.waves) {
         const { total, settled } = progressOf(report, wave.wave)

@@ -96,14 +96,14 @@ ${shown.map((state) => {
 
 function renderOverTime(report: CampaignReport, { history }: CampaignFigures, at: string): SafeHtml {
   const now = report.endedAt ?? at
-  const samples: Sample[] = history.filter((sample) => Date.parse(sample.at) < Date.parse(now))
-  samples.push({ at: now, counts: countsOf(report) })
-  if (samples.length < 2) return html`<p class="quiet">There is nothing to draw yet.</p>`
+  const between = history.filter((sample) => Date.parse(sample.at) < Date.parse(now))
+  const samples: Sample[] = [{ at: report.startedAt, counts: {} }, ...between, { at: now, counts: countsOf(report) }]
+  if (report.counts.length === 0) return html`<p class="quiet">There is nothing to draw yet.</p>`
   const states = STACKED_STATES.filter((state) => samples.some(({ counts }) => (counts[state] ?? 0) > 0))
   return html`${renderHistory(samples)}
 <ul class="legend">${states.map((state) => html`<li class="key-${state}">${STATE_WORDS[state].word}</li>`)}</ul>
 <details><summary>The same as a table</summary>
-<div class="scroll"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Members over time"><table>
 <thead><tr><th scope="col">Time</th>${states.map((state) => html`<th scope="col" class="number">${STATE_WORDS[state].word}</th>`)}</tr></thead>
 <tbody>${few(samples).map(
     (sample) => html`<tr><th scope="row">${renderTime(sample.at)}</th>${states.map(

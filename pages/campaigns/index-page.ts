@@ -12,7 +12,7 @@ export function renderCampaigns(campaigns: readonly CampaignSummary[]): SafeHtml
 <p>See whom one would take, then start it: <code>npx otp campaign plan autumn</code>, <code>npx otp campaign start autumn --watch</code>.</p>`
   }
   return html`<h1>Campaigns</h1>
-<div class="scroll"><table>
+<section class="scroll" tabindex="0" aria-label="All campaigns"><table>
 <thead><tr><th scope="col">Campaign</th><th scope="col">State</th><th scope="col">Wave</th><th scope="col">Started</th><th scope="col">Ended</th></tr></thead>
 <tbody>${campaigns.map(
     ({ campaignId, state, wave, waves, startedAt, endedAt, pauseReason }) => html`<tr>
@@ -24,5 +24,5 @@ export function renderCampaigns(campaigns: readonly CampaignSummary[]): SafeHtml
 </tr>
 `,
   )}</tbody>
-</table></div>`
+</table></section>`
 }

@@ -45,7 +45,7 @@ const NAMES: Readonly<Record<string, string>> = { docomo: 'docomo', au: 'au', so
 const carrierName = (carrier: string) => NAMES[carrier] ?? carrier.charAt(0).toUpperCase() + carrier.slice(1)
 
 function renderTable(title: string, first: string, rows: readonly (Counts & { name: string })[]): SafeHtml {
-  return html`<div class="scroll"><table class="rates"><caption>${title}</caption>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table class="rates"><caption>${title}</caption>
 <thead><tr><th scope="col">${first}</th><th scope="col" class="number">Sent</th><th scope="col">Delivered</th><th scope="col">Negative</th><th scope="col">Verified</th></tr></thead>
 <tbody>${rows.map((row) => {
     const accepted = row.messages - row.sendFailures
