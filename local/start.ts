@@ -78,6 +78,7 @@ function checkConfiguration(env: NodeJS.ProcessEnv) {
       'kafka',
       'codes',
       'policy',
+      'campaign',
       'providers',
       'retention',
       'metrics',

@@ -10,6 +10,7 @@ export function welcome(endpoints: Endpoints, problems: readonly string[]): stri
     '',
     `  API           ${api}/docs`,
     outbox && `  Outbox        ${outbox}   what SendGrid and Vonage would have delivered`,
+    `  Campaigns     ${api}/campaigns   any user name, the API key as password`,
     temporalUi && `  Temporal UI   ${temporalUi}`,
     kafka && `  Kafka         ${kafka}`,
     '  Everything    .local/endpoints.json, logs in .local/logs',

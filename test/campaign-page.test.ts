@@ -250,7 +250,7 @@ describe('its figures', () => {
     expect(rows('By wave').slice(1)).toEqual([rowOf('Wave 1', sent, '100 % 1 of 1')])
     const byCarrier = rows('By carrier').slice(1)
     // A carrier's name that is none, which may be anything, is not shown.
-    expect(byCarrier.map(([name]) => name).toSorted()).toEqual(['Other', 'SoftBank', 'au', 'docomo'].toSorted())
+    expect(new Set(byCarrier.map(([name]) => name))).toEqual(new Set(['Other', 'SoftBank', 'au', 'docomo']))
     expect(byCarrier).toContainEqual(rowOf('docomo', of('docomo'), '100 % 1 of 1'))
     expect(byCarrier).toContainEqual(rowOf('SoftBank', of('softbank'), '– 0 of 0'))
   })

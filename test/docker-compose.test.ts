@@ -58,8 +58,9 @@ const own = Object.entries(services).filter(([, service]) => service.image === '
 describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
-    ['api', ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'log']],
+    ['api', ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log']],
     ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log']],
+    ['campaign-worker', ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'log']],
     ['member-consumer', ['postgres', 'kafka', 'metrics', 'log']],
     ['outbox-relay', ['postgres', 'kafka', 'metrics', 'log']],
     ['codec-server', ['codecServer', 'log']],

@@ -40,7 +40,7 @@ as $$
       'state', cm.state, 'reason', cm.reason, 'takenAt', cm.taken_at, 'announcedAt', cm.announced_at,
       'enforceAt', cm.enforce_at, 'enforcedAt', cm.enforced_at, 'releasedAt', cm.released_at,
       'reconsiderAt', cm.reconsider_at,
-      'isSmsMandatory', coalesce(sms_mandatory(m, rules), false),
+      'isSmsMandatory', coalesce(sms_mandatory(m, rules, true), false),
       'exemption', (
         select jsonb_build_object('until', x.until, 'by', x.by_whom, 'claimed', x.claimed, 'why', x.why, 'at', x.created_at)
         from exemptions x where x.member_id = member and x.until > challenge_now()),
