@@ -12,6 +12,7 @@ import { renderCampaigns } from '../pages/campaigns/index-page.ts'
 import { PAGE_POLICY, renderDocument, type Document } from '../pages/document.ts'
 import { campaignFigures, listCampaigns, reportCampaign } from '../postgres/campaign-reports.ts'
 import { MOST_LOG_ENTRIES } from './campaign-routes.ts'
+import { within } from './deadline.ts'
 import type { RouteDeps } from './deps.ts'
 import { describeError, problem, PROBLEMS, toProblem } from './problems.ts'
 import { createSharedLook } from './shared-look.ts'
@@ -24,6 +25,8 @@ const A_YEAR_SECONDS = 31_536_000
 const FOR_OPERATORS = { config: { scope: 'campaigns:read', forBrowsers: true }, schema: { hide: true } } as const
 const INDEX = { title: 'Campaigns', href: '/campaigns' }
 const RENEW_SECONDS = 5
+/** The page does not wait longer; the count goes on, and the next page has it. */
+const FIGURES_WITHIN_MS = 5_000
 /** Samples of the history: as many as its chart is wide, about. */
 const POINTS = 120
 
@@ -56,7 +59,7 @@ export function campaignPageRoutes(app: FastifyInstance, deps: RouteDeps): void 
     async ({ params: { campaignId }, query, log }, reply) => {
       const { report, at } = isCampaignId(campaignId) ? await lookAt(campaignId) : { at: '' }
       if (report === undefined) throw problem('unknown_campaign', 'There is no such campaign.')
-      const figures = await figuresOf(campaignId).catch((error: unknown) => {
+      const figures = await within(FIGURES_WITHIN_MS, figuresOf(campaignId)).catch((error: unknown) => {
         log.warn({ err: describeError(error) }, 'the figures of a campaign could not be counted')
         return undefined
       })
