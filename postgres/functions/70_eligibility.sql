@@ -30,7 +30,8 @@ as $$
   select case
     when status <> 'active' then 'withdrawn'
     when family_card then 'family_card'
-    when of_age_on(birth_date, adult_age) > today then 'minor'
+    -- Whoever was born later than that day is not yet of age: `of_age_on` the other way round, once for a whole batch.
+    when birth_date > (today - make_interval(years => adult_age))::date then 'minor'
     when phone is null then 'no_phone'
     when unreachable or phone_country is null or phone_country <> all (sms_countries) then 'phone_unreachable'
   end

@@ -1,8 +1,9 @@
 -- R2, R4, R7: `consider`, the rule of a campaign for any number of its members: where each stands from now on, and what
--- follows from it. The caller holds the campaign's row lock.
+-- follows from it. The caller holds the campaign's row lock, and so is alone in writing `campaign_members`.
 --
--- Lock order: campaign row → heads, in member_id order → the rest. Heads are locked, where there are any, because events
--- of a member are written to the outbox under them; nothing here makes one.
+-- Lock order: campaign row → heads, in member_id order → enrollments and the outbox. Heads are locked, where there are
+-- any, because a member's events are written under them, and because a challenge that is being admitted reads the
+-- enrollment under them; so of the members who are considered only those are locked about whom there is something to tell.
 create or replace function lock_heads(member_ids text[]) returns void
   language sql volatile
 as $$
@@ -14,42 +15,42 @@ $$;
 -- rules: adultAge, smsCountries. Returns how many rows of campaign_members were written.
 create or replace function consider(campaign text, member_ids text[], rules jsonb) returns integer
   language plpgsql volatile
+  -- By index, always: to its statistics a table that has just grown is still empty, and read whole for each member.
+  set enable_seqscan = off
 as $$
 declare
-  at timestamptz;
-  today date;
+  at timestamptz := challenge_now();
+  today date := tokyo_day(at);
   adult_age int := (rules->>'adultAge')::int;
   sms_countries text[] := array(select jsonb_array_elements_text(rules->'smsCountries'));
+  -- Of waves 1, 2, …; the last bound ends the last wave.
+  bounds int[] := array(select from_cohort from campaign_waves where campaign_id = campaign order by wave)
+    || (select max(to_cohort) from campaign_waves where campaign_id = campaign);
+  is_open boolean[] := array(
+    select opened_at is not null from campaign_waves where campaign_id = campaign order by wave);
   changed int;
-  told int;
+  told_of int;
 begin
-  perform lock_heads(member_ids);
-  at := challenge_now();
-  today := tokyo_day(at);
-
-  with judged as (
+  -- Materialized, so that what is judged is judged once for a member, not once for each use of it.
+  with judged as materialized (
     select
-      m.member_id, m.phone, m.birth_date, x.until as exempt_until,
+      m.member_id, m.status, m.phone, m.birth_date, x.until as exempt_until,
       m.notification_preference = 'sms' as chose_sms,
       coalesce(
         ineligibility(m.status, m.family_card, m.birth_date, m.phone, m.phone_country, is_unreachable(r, m.phone),
           today, adult_age, sms_countries),
         case when x.until > at then 'exempt' end) as reason,
-      coalesce(cm.wave, w.wave) as wave,
+      -- Who is not in yet comes with the wave of their cohort.
+      coalesce(cm.wave, width_bucket(cohort(campaign, m.member_id), bounds)) as wave,
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
       cm.enforce_at, cm.reconsider_at as was_reconsidered_at
-    from (select distinct id from unnest(member_ids) id) asked
-    join members m on m.member_id = asked.id
+    from members m
     left join campaign_members cm on cm.campaign_id = campaign and cm.member_id = m.member_id
-    -- Who is not in yet comes with the wave of their cohort, once that is open.
-    left join campaign_waves w on w.campaign_id = campaign and cm.member_id is null and w.opened_at is not null
-      and cohort(campaign, m.member_id) >= w.from_cohort and cohort(campaign, m.member_id) < w.to_cohort
     left join reachability r on r.member_id = m.member_id
     left join exemptions x on x.member_id = m.member_id
-    where coalesce(cm.wave, w.wave) is not null and cm.state is distinct from 'rolled_back'
-      and (m.status <> 'erased' or cm.member_id is not null)
+    where m.member_id = any(member_ids)
   ),
-  decided as (
+  decided as materialized (
     select j.*,
       case
         when reason is not null and was in ('announced', 'enforced', 'released') then 'released'
@@ -61,6 +62,9 @@ begin
         else 'awaiting'
       end as state
     from judged j
+    -- A wave is open, or the member is in already.
+    where (was is not null or is_open[wave]) and was is distinct from 'rolled_back'
+      and (status <> 'erased' or was is not null)
   ),
   written as (
     select d.*,
@@ -69,7 +73,8 @@ begin
       case reason
         when 'minor' then of_age_on(birth_date, adult_age)::timestamp at time zone 'Asia/Tokyo'
         when 'exempt' then exempt_until
-      end as reconsider_at
+      end as reconsider_at,
+      coalesce(reason in ('family_card', 'minor', 'no_phone', 'phone_unreachable'), false) as asks_for_settings
     from decided d
   ),
   news as (
@@ -77,72 +82,90 @@ begin
     where was is distinct from state or was_reason is distinct from reason or was_round <> round
       or was_reconsidered_at is distinct from reconsider_at
   ),
-  members_written as (
-    insert into campaign_members as stands (
-      campaign_id, member_id, wave, state, reason, round, phone, reconsider_at, taken_at, enforced_at, released_at
+  -- Two statements rather than an upsert, which looks for each row before it inserts it.
+  taken_in as (
+    insert into campaign_members (
+      campaign_id, member_id, wave, state, reason, round, phone, reconsider_at, taken_at, enforced_at
     )
     select campaign, member_id, wave, state, reason, round,
-      case
-        when state = 'awaiting' then phone
-        when state <> 'excluded' and reason is distinct from 'withdrawn' then coalesce(announced_phone, phone)
-      end, reconsider_at, at,
-      case when state = 'enforced' then at end, null
+      case when state in ('awaiting', 'enforced') then phone end, reconsider_at, at,
+      case when state = 'enforced' then at end
+    from news where was is null
+  ),
+  moved as (
+    update campaign_members stands set
+      state = news.state,
+      reason = news.reason,
+      round = news.round,
+      phone = case
+        when news.state = 'awaiting' then news.phone
+        when news.state <> 'excluded' and news.reason is distinct from 'withdrawn'
+          then coalesce(announced_phone, news.phone)
+      end,
+      reconsider_at = news.reconsider_at,
+      announced_at = case when stands.round = news.round then stands.announced_at end,
+      enforce_at = case when news.state in ('announced', 'enforced') then stands.enforce_at end,
+      enforced_at = case
+        when was = 'enforced' then stands.enforced_at
+        when news.state = 'enforced' then at
+      end,
+      released_at = case when news.state <> 'released' or was = 'released' then stands.released_at else at end
     from news
-    order by member_id
-    on conflict (campaign_id, member_id) do update set
-      state = excluded.state,
-      reason = excluded.reason,
-      round = excluded.round,
-      phone = excluded.phone,
-      reconsider_at = excluded.reconsider_at,
-      announced_at = case when stands.round = excluded.round then stands.announced_at end,
-      enforce_at = case when excluded.state in ('announced', 'enforced') then stands.enforce_at end,
-      enforced_at = case when stands.state = 'enforced' then stands.enforced_at else excluded.enforced_at end,
-      released_at = case when excluded.state <> 'released' or stands.state = 'released' then stands.released_at else at end
-    returning 1
+    where was is not null and stands.campaign_id = campaign and stands.member_id = news.member_id
   ),
-  announcements as (
+  notices as (
     insert into campaign_notices (campaign_id, member_id, kind, round, wave, state, due_at)
-    select campaign, member_id, 'announcement', round, wave, 'due', at from news
-    where state = 'awaiting' and round > was_round
+    select campaign, member_id, case when state = 'awaiting' then 'announcement' else 'own_settings' end,
+      round, wave, 'due', at
+    from news
+    where (state = 'awaiting' and round > was_round) or (was is null and asks_for_settings)
   ),
+  -- Who is excluded later may have been before.
   own_settings as (
     insert into campaign_notices as stands (campaign_id, member_id, kind, round, wave, state, due_at)
     select campaign, member_id, 'own_settings', 0, wave, 'due', at from news
-    where reason in ('family_card', 'minor', 'no_phone', 'phone_unreachable')
+    where was is not null and asks_for_settings
     on conflict (campaign_id, member_id, kind, round) do update set state = 'due', due_at = excluded.due_at
       where stands.state = 'dropped'
   ),
   no_longer as (
     update campaign_notices n set state = 'dropped'
     from news
-    where n.campaign_id = campaign and n.member_id = news.member_id and n.state = 'due'
+    where was is not null and n.campaign_id = campaign and n.member_id = news.member_id and n.state = 'due'
       and case n.kind
         when 'announcement' then news.state <> 'awaiting' or n.round < news.round
-        else news.reason is null or news.reason in ('withdrawn', 'exempt')
+        else not news.asks_for_settings
       end
+  ),
+  heads as materialized (
+    select from challenge_heads
+    where member_id in (select member_id from news where state in ('enforced', 'released') and was is distinct from state)
+    order by member_id for update
+  ),
+  -- Read by what is written under the locks, so that they are held by then.
+  told as materialized (
+    select news.* from (select count(*) from heads) locked
+    join news on state in ('enforced', 'released') and was is distinct from state
   ),
   enrolled as (
     insert into enrollments (member_id, mandatory_since, campaign_id)
-    select member_id, at, campaign from news where state = 'enforced' and was is distinct from 'enforced'
+    select member_id, at, campaign from told where state = 'enforced'
     on conflict do nothing
   ),
   unenrolled as (
-    delete from enrollments e using news
-    where e.member_id = news.member_id and news.was = 'enforced' and news.state <> 'enforced'
+    delete from enrollments e using told
+    where e.member_id = told.member_id and told.was = 'enforced'
   ),
   events as (
     insert into outbox (type, subject, data, occurred_at)
     select 'otp.enrollment.' || state, member_id,
       jsonb_strip_nulls(jsonb_build_object('memberId', member_id, 'campaignId', campaign, 'wave', wave, 'reason', reason)),
       at
-    from news
-    where state in ('enforced', 'released') and was is distinct from state
+    from told
     order by member_id
-    returning 1
   )
-  select (select count(*) from members_written), (select count(*) from events) into changed, told;
-  if told > 0 then
+  select (select count(*) from news), (select count(*) from told) into changed, told_of;
+  if told_of > 0 then
     perform pg_notify('outbox', '');
   end if;
   return changed;

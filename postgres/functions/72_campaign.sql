@@ -135,7 +135,7 @@ begin
   end if;
   ids := array(
     select id from unnest(page) id
-    where cohort(campaign, id) >= w.from_cohort and cohort(campaign, id) < w.to_cohort);
+    where width_bucket(cohort(campaign, id), array[w.from_cohort, w.to_cohort]) = 1);
   perform consider(campaign, ids, rules);
   update campaign_waves set cursor = page[cardinality(page)] where campaign_id = campaign and wave = w.wave;
   return cardinality(page);
