@@ -5,12 +5,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { ApplicationFailure, Context } from '@temporalio/activity'
 import type { Config } from '../config.ts'
-import type { CampaignCommand, CampaignInput, CampaignStatus } from '../domain/campaign.ts'
+import type { CampaignCommand, CampaignInput, CampaignOutlook, CampaignStatus } from '../domain/campaign.ts'
 import {
   commandCampaign,
   judgeWave,
   openWave,
   readCampaign,
+  readOutlook,
   rollBackBatch,
   sampleCampaign,
   startBake,
@@ -83,17 +84,18 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
     async advanceCampaign({ campaignId }: { campaignId: string }): Promise<CampaignStatus> {
       const { heartbeat, cancellationSignal } = Context.current()
       const until = Date.now() + WORK_MS
+      const sample = createSampler(sql, campaignId)
       for (;;) {
         const looked = await stepCampaign(sql, campaignId, rules, BATCH)
         const sent = await sendDueNotices(campaignId, cancellationSignal)
+        await sample()
         heartbeat()
         cancellationSignal.throwIfAborted()
         const isOver = Date.now() > until
         if ((looked !== undefined || sent > 0) && !isOver) continue
-        await sampleCampaign(sql, campaignId, SAMPLE_EVERY_SECONDS)
-        const status = await standing(campaignId)
-        if (isOver || !waitsHere(status)) return status
-        await wait(Math.max(status.idleMs!, 50), undefined, { signal: cancellationSignal })
+        const outlook = await readOutlook(sql, campaignId)
+        if (isOver || outlook === undefined || !waitsHere(outlook)) return standing(campaignId)
+        await wait(Math.max(outlook.idleMs!, 50), undefined, { signal: cancellationSignal })
       }
     },
 
@@ -123,6 +125,18 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
   }
 }
 
+/** Samples now and then; it counts all members, so the longer that takes the more seldom. */
+function createSampler(sql: Sql, campaignId: string) {
+  let nextAt = 0
+  return async () => {
+    const began = Date.now()
+    if (began < nextAt) return
+    await sampleCampaign(sql, campaignId, SAMPLE_EVERY_SECONDS)
+    const tookMs = Date.now() - began
+    nextAt = began + Math.max(SAMPLE_EVERY_SECONDS * 1_000, tookMs * 50)
+  }
+}
+
 /** Something is due soon, and no step of the workflow's own stands between. */
-const waitsHere = ({ phase, idleMs }: CampaignStatus) =>
+const waitsHere = ({ phase, idleMs }: CampaignOutlook) =>
   idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'standing'].includes(phase)

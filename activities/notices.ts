@@ -1,6 +1,7 @@
 /**
  * Sending the notices of a campaign (R2, R4).
  */
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { smsSender } from '../domain/destination.ts'
 import { undeliverableCondition } from '../domain/email-address.ts'
@@ -21,34 +22,78 @@ export interface NoticeSenderOptions {
   readonly rules: CampaignRules
   readonly providers: { readonly sms: Provider; readonly email: BatchProvider }
   readonly delivery: Config<'providers'>['providers']
-  /** How many are taken at a time: a worker that dies sends so many twice at most. */
+  /** How many are in hand, taken and not yet recorded: a worker that dies sends so many twice at most. */
   readonly noticesAtOnce: number
 }
 
 /** Between two tries of a notice, where the provider does not say. */
 const RETRY_MS = 5_000
+/** How long notices are sent at a stretch, before decisions have their turn. */
+const STRETCH_MS = 1_000
+/** Shares of what is in hand: while one waits for the provider, the other talks to Postgres. */
+const LANES = 2
+/** Between two tries to record what the providers said. */
+const RECORD_AGAIN_MS = 500
 
 /**
- * @returns a function that takes the notices that are due, hands them to their providers, and records the answers; it
- *   gives the number that it took
+ * @returns a function that takes notices that are due, hands them to their providers and records the answers, until none
+ *   is due or its stretch is over; it gives the number that it took. Cancelled, it takes no more, and finishes what is in
+ *   hand: a message that is given up on its way may arrive all the same, and would be sent again
  */
 export function createNoticeSender({ sql, rules, providers, delivery, noticesAtOnce }: NoticeSenderOptions) {
+  // Taken while they are at work: an attempt that the server believes dead may still be here beside its successor.
+  const free = Array.from({ length: LANES }, (_, lane) => Math.floor((noticesAtOnce + lane) / LANES)).filter(Boolean)
+
   return async (campaignId: string, signal: AbortSignal): Promise<number> => {
-    const notices = await takeNotices(sql, campaignId, rules, noticesAtOnce)
-    if (notices.length === 0) return 0
+    const until = Date.now() + STRETCH_MS
+    const goesOn = () => !signal.aborted && Date.now() < until
+    // All to their end, whichever fails: what another has in hand was sent, and must be recorded.
+    const mine = free.splice(0)
+    const lanes = await Promise.allSettled(mine.map((share) => sendWhile(goesOn, campaignId, share)))
+    free.push(...mine)
+    return lanes.reduce((total, lane) => {
+      if (lane.status === 'rejected') throw lane.reason
+      return total + lane.value
+    }, 0)
+  }
+
+  async function sendWhile(goesOn: () => boolean, campaignId: string, most: number): Promise<number> {
+    for (let total = 0; ; ) {
+      const notices = await takeNotices(sql, campaignId, rules, most)
+      if (notices.length === 0) return total
+      await record(campaignId, await sendAll(notices))
+      total += notices.length
+      // Fewer than asked for: that was all, or all that the rate allows.
+      if (notices.length < most || !goesOn()) return total
+    }
+  }
+
+  /** What was said must not be lost with a connection: within the lease it is still news. */
+  async function record(campaignId: string, results: readonly NoticeResult[]): Promise<void> {
+    const until = Date.now() + (rules.leaseSeconds * 1_000) / 2
+    for (;;) {
+      try {
+        return await recordNotices(sql, campaignId, rules, results)
+      } catch (error) {
+        if (Date.now() > until) throw error
+      }
+      await wait(RECORD_AGAIN_MS)
+    }
+  }
+
+  async function sendAll(notices: readonly Notice[]): Promise<NoticeResult[]> {
     const byWay = Map.groupBy(notices, wayOf)
     // The same text for all who read one language: one request.
     const byLanguage = Map.groupBy(byWay.get('email') ?? [], ({ language }) => catalogFor(language).language)
     const answers = await Promise.all([
-      ...(byWay.get('sms') ?? []).map((notice) => sendSms(notice, signal)),
-      ...[...byLanguage.values()].map((alike) => sendEmails(alike, signal)),
+      ...(byWay.get('sms') ?? []).map(sendSms),
+      ...[...byLanguage.values()].map(sendEmails),
     ])
     const dropped = (byWay.get('nowhere') ?? []).map(({ noticeId }) => ({ noticeId, result: 'dropped' }) as const)
-    await recordNotices(sql, campaignId, rules, [...answers.flat(), ...dropped])
-    return notices.length
+    return [...answers.flat(), ...dropped]
   }
 
-  async function sendSms(notice: Notice, signal: AbortSignal): Promise<NoticeResult[]> {
+  async function sendSms(notice: Notice): Promise<NoticeResult[]> {
     const { noticeId, kind, language, enforceAt, mobileCarrier } = notice
     const content = renderNotice(
       kind === 'announcement'
@@ -61,20 +106,20 @@ export function createNoticeSender({ sql, rules, providers, delivery, noticesAtO
       from: smsSender(mobileCarrier, delivery.vonage),
       ...content,
     }
-    return answer([notice], 'sms', providers.sms.id, () => providers.sms.send(message, signal))
+    return answer([notice], 'sms', providers.sms.id, () => providers.sms.send(message))
   }
 
-  async function sendEmails(notices: readonly Notice[], signal: AbortSignal): Promise<NoticeResult[]> {
+  async function sendEmails(notices: readonly Notice[]): Promise<NoticeResult[]> {
     const { language } = notices[0]!
     const recipients = notices.map(({ noticeId, email }) => ({ reference: noticeId, to: email! }))
     const content = renderNotice({ kind: 'own_settings', channel: 'email', language })
     const message = { from: delivery.sendgrid.from, ...content }
     const results = await answer(notices, 'email', providers.email.id, () =>
-      providers.email.sendBatch(recipients, message, signal),
+      providers.email.sendBatch(recipients, message),
     )
     // One address that the provider refuses has all of its request refused: then each goes by itself.
     if (notices.length === 1 || results[0]!.result !== 'refused') return results
-    return (await Promise.all(notices.map((notice) => sendEmails([notice], signal)))).flat()
+    return (await Promise.all(notices.map((notice) => sendEmails([notice])))).flat()
   }
 }
 

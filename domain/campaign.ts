@@ -90,20 +90,24 @@ export interface GateVerdict {
   readonly verifiedPercent: number | null
 }
 
-/** Where a campaign stands. Times are ISO 8601. */
-export interface CampaignStatus {
-  readonly campaignId: string
+/** What comes next. */
+export interface CampaignOutlook {
   readonly state: 'running' | 'paused' | 'completed' | 'aborted'
   readonly phase: CampaignPhase
-  readonly pauseReason: string | null
   /** The wave that was opened last; null before the first. */
   readonly wave: number | null
+  /** How long there is nothing to do, in milliseconds; null while it does not run or nothing has a date. */
+  readonly idleMs: number | null
+}
+
+/** Where a campaign stands. Times are ISO 8601. */
+export interface CampaignStatus extends CampaignOutlook {
+  readonly campaignId: string
+  readonly pauseReason: string | null
   readonly ratePerMinute: number
   readonly quietHours: CampaignPlan['quietHours']
   readonly startedAt: string
   readonly endedAt: string | null
-  /** How long there is nothing to do, in milliseconds; null while nothing has a date. */
-  readonly idleMs: number | null
   /** Changes of members that wait to be looked at. */
   readonly changedMembers: number
   readonly counts: readonly {

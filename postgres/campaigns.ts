@@ -5,6 +5,7 @@
 import type {
   CampaignCommand,
   CampaignInput,
+  CampaignOutlook,
   CampaignPlan,
   CampaignStatus,
   ExclusionReason,
@@ -17,15 +18,15 @@ export interface CampaignRules {
   readonly smsCountries: readonly string[]
   /** R4: from an announcement to the date it names, at least. */
   readonly enforceAfterSeconds: number
+  /** How long a notice stays in its sender's hands; after that it is due again. */
+  readonly leaseSeconds: number
 }
 
-/** How long a notice stays in its sender's hands. Longer than a provider's time limit. */
-const LEASE_SECONDS = 30
 /** After so many temporary failures a notice counts as refused. */
 const MOST_TRIES = 6
 
 const json = (sql: Sql, value: unknown) => sql.json(value as never)
-const withSending = (rules: CampaignRules) => ({ ...rules, leaseSeconds: LEASE_SECONDS, mostTries: MOST_TRIES })
+const withSending = (rules: CampaignRules) => ({ ...rules, mostTries: MOST_TRIES })
 
 export type CampaignStart = 'started' | 'existing' | 'other_plan' | 'other_campaign'
 
@@ -145,8 +146,15 @@ export async function rollBackBatch(sql: Sql, campaignId: string, most: number):
   return row.members
 }
 
+/** Counts all members of the campaign: some tenths of a second for a million. */
 export async function readCampaign(sql: Sql, campaignId: string): Promise<CampaignStatus | undefined> {
   const [row] = await sql<[{ answer: CampaignStatus | null }]>`select campaign_status(${campaignId}) as answer`
+  return row.answer ?? undefined
+}
+
+/** What comes next, without the counts: asked after every batch, it costs the same however many members there are. */
+export async function readOutlook(sql: Sql, campaignId: string): Promise<CampaignOutlook | undefined> {
+  const [row] = await sql<[{ answer: CampaignOutlook | null }]>`select campaign_outlook(${campaignId}) as answer`
   return row.answer ?? undefined
 }
 

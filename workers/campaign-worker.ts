@@ -40,6 +40,7 @@ async function runCampaignWorker(): Promise<void> {
         adultAge: policy.adultAge,
         smsCountries: policy.smsCountries,
         enforceAfterSeconds: campaign.enforceAfterSeconds,
+        leaseSeconds: campaign.leaseSeconds,
       },
       delivery: providers,
       providers: {

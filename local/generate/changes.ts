@@ -5,7 +5,15 @@ import { registrations, tombstone, toRecord, type GeneratedRecord } from './even
 import { generateMember, generatePhone, NO_PHONE, type MemberData } from './member.ts'
 import { createRandom, type Random, type Weighted } from './random.ts'
 
-type Change = 'phone_removed' | 'phone_changed' | 'card_given_up' | 'card_taken' | 'preference' | 'email' | 'withdrawn' | 'erased'
+type Change =
+  | 'phone_removed'
+  | 'phone_changed'
+  | 'card_given_up'
+  | 'card_taken'
+  | 'preference'
+  | 'email'
+  | 'withdrawn'
+  | 'erased'
 
 const CHANGES: readonly Weighted<Change>[] = [
   [15, 'phone_removed'],

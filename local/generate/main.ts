@@ -70,7 +70,11 @@ async function write(records: Iterable<GeneratedRecord>, count: number, { json, 
     return
   }
   const bar = new SingleBar(
-    { format: '{bar} {percentage} %  {value} of {total}  {eta_formatted} left', etaBuffer: 100, stream: process.stderr },
+    {
+      format: '{bar} {percentage} %  {value} of {total}  {eta_formatted} left',
+      etaBuffer: 100,
+      stream: process.stderr,
+    },
     Presets.shades_classic,
   )
   const reached = brokers ?? (await reachableBrokers())

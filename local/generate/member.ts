@@ -104,7 +104,8 @@ export const NO_PHONE: Phone = { mobilePhone: null, mobileCarrier: null }
 /** A number of the member's own; some are foreign, and some of what stands in the field is no mobile number at all. */
 export function generatePhone(random: Random, country: string, index: number): Phone {
   const kind = random.weighted(country === 'JP' ? AT_HOME : ABROAD)
-  if (kind === 'japanese') return { mobilePhone: japaneseMobile(random, index), mobileCarrier: random.weighted(CARRIERS) }
+  if (kind === 'japanese')
+    return { mobilePhone: japaneseMobile(random, index), mobileCarrier: random.weighted(CARRIERS) }
   const line = String(index % 10_000).padStart(4, '0')
   if (kind === 'landline') return { mobilePhone: `03-${3000 + (index % 7000)}-${line}`, mobileCarrier: null }
   if (kind === 'internet') return { mobilePhone: `050-${3000 + (index % 2000)}-${line}`, mobileCarrier: null }

@@ -15,7 +15,7 @@ $$;
 -- rules: adultAge, smsCountries. Returns how many rows of campaign_members were written.
 create or replace function consider(campaign text, member_ids text[], rules jsonb) returns integer
   language plpgsql volatile
-  -- By index, always: to its statistics a table that has just grown is still empty, and read whole for each member.
+  -- By index, always: to its statistics a table that has just grown is still empty, and would be read whole for each.
   set enable_seqscan = off
 as $$
 declare

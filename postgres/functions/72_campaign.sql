@@ -82,10 +82,14 @@ as $$
   select after_quiet_hours(at, c.plan->'quietHours') where c.state = 'running'
 $$;
 
+-- `enable_seqscan = off` on this and others: by index, always. To its statistics a table that has just grown is still
+-- empty, and would be read whole for every batch.
+
 -- One batch of decisions: changed members first, then dates that have come, then the next members of the open wave.
 -- Returns how many members it looked at, or null where there is nothing to do now.
 create or replace function campaign_step(campaign text, most int, rules jsonb) returns integer
   language plpgsql volatile
+  set enable_seqscan = off
 as $$
 declare
   c campaigns;
@@ -147,6 +151,7 @@ $$;
 -- that nothing goes to a destination of the past. `phone` only where SMS may go there.
 create or replace function take_notices(campaign text, most int, rules jsonb) returns jsonb
   language plpgsql volatile
+  set enable_seqscan = off
 as $$
 declare
   c campaigns;
@@ -208,6 +213,7 @@ $$;
 -- An accepted announcement sets the date (R4); `later` tries again, a bounded number of times.
 create or replace function record_notices(campaign text, results jsonb, rules jsonb) returns void
   language plpgsql volatile
+  set enable_seqscan = off
 as $$
 declare
   c campaigns;
@@ -460,6 +466,7 @@ $$;
 -- R6: takes back what an aborted campaign enforced, a batch at a time. Returns how many, 0 once it is done.
 create or replace function roll_back_batch(campaign text, most int) returns integer
   language plpgsql volatile
+  set enable_seqscan = off
 as $$
 declare
   c campaigns;
@@ -493,15 +500,16 @@ begin
 end
 $$;
 
--- Where a campaign stands: for its workflow, the API, the CLI and the page. Null for an unknown one.
-create or replace function campaign_status(campaign text) returns jsonb
+-- What comes next: state, phase, wave, and how long there is nothing to do. By index alone, so that it may be asked after
+-- every batch, however many members there are. Null for an unknown campaign.
+create or replace function campaign_outlook(campaign text) returns jsonb
   language plpgsql stable
+  set enable_seqscan = off
 as $$
 declare
   c campaigns;
   w campaign_waves;
   at timestamptz := challenge_now();
-  counted jsonb;
   phase text;
   next_at timestamptz;
 begin
@@ -511,12 +519,6 @@ begin
   end if;
   select * into w from campaign_waves
   where campaign_id = campaign and opened_at is not null order by wave desc limit 1;
-  select coalesce(jsonb_agg(jsonb_build_object('wave', wave, 'state', state, 'reason', reason, 'members', n)), '[]')
-    into counted
-  from (
-    select wave, state, reason, count(*) as n from campaign_members where campaign_id = campaign
-    group by wave, state, reason order by wave, state, reason
-  ) g;
   phase := case
     when c.ended_at is not null then 'ended'
     when c.state = 'aborted' then 'rolling_back'
@@ -544,22 +546,34 @@ begin
     next_at := greatest(next_at, campaign_may_act_at(c, at));
   end if;
   return jsonb_build_object(
-    'campaignId', campaign, 'state', c.state, 'phase', phase, 'pauseReason', c.pause_reason, 'wave', w.wave,
+    'state', c.state, 'phase', phase, 'wave', w.wave,
+    -- Null while it does not run or nothing has a date.
+    'idleMs', case when c.state = 'running' and next_at is not null
+      then greatest(ceil(extract(epoch from next_at - at) * 1000), 0) end);
+end
+$$;
+
+-- Where a campaign stands: for its workflow, the API, the CLI and the page. Null for an unknown one. Counts all members.
+create or replace function campaign_status(campaign text) returns jsonb
+  language sql stable
+as $$
+  select campaign_outlook(campaign) || jsonb_build_object(
+    'campaignId', campaign, 'pauseReason', c.pause_reason,
     'ratePerMinute', c.rate_per_minute, 'quietHours', c.plan->'quietHours',
     'startedAt', c.started_at, 'endedAt', c.ended_at,
-    -- How long there is nothing to do; null while it does not run or nothing has a date.
-    'idleMs', case when c.state = 'running' and next_at is not null
-      then greatest(ceil(extract(epoch from next_at - at) * 1000), 0) end,
     'changedMembers', (select count(*) from campaign_queue),
-    'counts', counted,
+    'counts', (select coalesce(jsonb_agg(jsonb_build_object('wave', wave, 'state', state, 'reason', reason, 'members', n)), '[]')
+      from (
+        select wave, state, reason, count(*) as n from campaign_members where campaign_id = campaign
+        group by wave, state, reason order by wave, state, reason) g),
     'notices', (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'state', state, 'notices', n)), '[]') from (
       select kind, state, count(*) as n from campaign_notices where campaign_id = campaign group by kind, state
       order by kind, state) g),
     'waves', (select jsonb_agg(jsonb_build_object(
         'wave', wave, 'percent', to_cohort / 100.0, 'openedAt', opened_at, 'drawnAt', drawn_at, 'bakeUntil', bake_until,
         'passedAt', passed_at, 'verdict', verdict) order by wave)
-      from campaign_waves where campaign_id = campaign));
-end
+      from campaign_waves where campaign_id = campaign))
+  from campaigns c where c.campaign_id = campaign
 $$;
 
 -- What the page draws over time: a sample, at most one every `every_seconds`.
@@ -586,7 +600,8 @@ declare
   today date := tokyo_day(at);
   adult_age int := (rules->>'adultAge')::int;
   sms_countries text[] := array(select jsonb_array_elements_text(rules->'smsCountries'));
-  upto int[] := array(
+  -- Of waves 1, 2, …; the last bound ends the last wave.
+  bounds int[] := 0 || array(
     select round((w->>'percent')::numeric * 100)::int from jsonb_array_elements(plan->'waves') with ordinality o (w, n)
     order by n);
 begin
@@ -597,7 +612,7 @@ begin
       select wave, reason, reason is null and chose_sms as chose_sms, count(*) as members
       from (
         select
-          (select min(n) from unnest(upto) with ordinality u (bound, n) where cohort(campaign, m.member_id) < bound) as wave,
+          width_bucket(cohort(campaign, m.member_id), bounds) as wave,
           coalesce(
             ineligibility(m.status, m.family_card, m.birth_date, m.phone, m.phone_country, is_unreachable(r, m.phone),
               today, adult_age, sms_countries),
@@ -607,8 +622,10 @@ begin
         left join reachability r on r.member_id = m.member_id
         left join exemptions x on x.member_id = m.member_id
         where m.status <> 'erased'
+        -- Judged once for each, before they are counted.
+        offset 0
       ) judged
-      where wave is not null
+      where wave < cardinality(bounds)
       group by 1, 2, 3
     ) counted);
 end
