@@ -14,8 +14,10 @@ export interface PublishOptions {
 
 /** Writes records to `member-events`, in their order for each member. @returns how many */
 export async function publish(records: Iterable<GeneratedRecord>, { brokers, onProgress }: PublishOptions) {
-  const kafka = new Kafka({ clientId: 'generate', brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true })
+  // A broker that is away for some seconds is waited for: what is sent twice then changes nothing (M2).
+  const retry = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 40 }
+  const kafka = new Kafka({ clientId: 'generate', brokers: [...brokers], logLevel: logLevel.NOTHING, retry })
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
   await producer.connect()
   try {
     let sent = 0

@@ -6,7 +6,7 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { faultRoutes } from './faults.ts'
-import { createOutbox, OUTBOX_CAPACITY } from './outbox.ts'
+import { createOutbox, OUTBOX_CAPACITY, type Accepted } from './outbox.ts'
 import type { PreviewSettings } from './pages/preview-page.ts'
 import { pageRoutes } from './pages/routes.ts'
 import { createReceipts } from './receipts.ts'
@@ -23,6 +23,8 @@ export interface SimulatorOptions {
   readonly preview: PreviewSettings
   /** Where receipts are posted to; without it, nobody is told what became of a message. */
   readonly receipts?: ReceiptOptions
+  /** Told of each message that was accepted, for whoever counts more of them than the outbox keeps. */
+  readonly onAccepted?: (message: Accepted) => void
   /** Requests are not logged: this is a load test's target, and they hold codes. */
   readonly log?: FastifyBaseLogger
 }
@@ -44,7 +46,7 @@ export function buildSimulators(options: SimulatorOptions): FastifyInstance {
   })
   const closing = new AbortController()
   app.addHook('preClose', async () => closing.abort())
-  const outbox = createOutbox()
+  const outbox = createOutbox(OUTBOX_CAPACITY, options.onAccepted)
   const faults = faultRoutes(app)
   const receipts = createReceipts(options.receipts ?? {}, closing.signal)
   const shared = { outbox, faults, receipts, closing: closing.signal }

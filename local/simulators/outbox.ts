@@ -46,7 +46,8 @@ export interface Outbox {
 
 export const OUTBOX_CAPACITY = 100_000
 
-export function createOutbox(capacity = OUTBOX_CAPACITY): Outbox {
+/** @param onAdded told of each message, those that are long forgotten included */
+export function createOutbox(capacity = OUTBOX_CAPACITY, onAdded?: (message: Accepted) => void): Outbox {
   const ring: Stored[] = []
   const byDestination = new Map<string, Stored[]>()
   let added = 0
@@ -68,6 +69,7 @@ export function createOutbox(capacity = OUTBOX_CAPACITY): Outbox {
     const sameDestination = byDestination.get(key)
     if (sameDestination) sameDestination.push(message)
     else byDestination.set(key, [message])
+    onAdded?.(accepted)
     return (state: DeliveryState) => void (message.state = state)
   }
   const newestOfAll = (limit: number) =>

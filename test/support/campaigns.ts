@@ -84,7 +84,7 @@ type SmsCampaign = (input: CampaignInput) => Promise<CampaignStatus>
 
 /** Starts a campaign as our API does. */
 export async function startCampaign(
-  { temporal }: System,
+  { temporal }: Pick<System, 'temporal'>,
   plan: CampaignPlan,
   campaignId = `c-${randomUUID().slice(0, 8)}`,
 ) {

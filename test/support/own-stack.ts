@@ -10,6 +10,7 @@ import type { Client } from '@temporalio/client'
 import { Kafka, logLevel } from 'kafkajs'
 import type { Judge } from '../../codes/judge-code.ts'
 import { loadConfig, type Config } from '../../config.ts'
+import type { Accepted } from '../../local/simulators/outbox.ts'
 import { makeDevelopmentKeys } from '../../local/development-keys.ts'
 import type { ProcessName } from '../../local/environment.ts'
 import { startOwnProcess } from '../../local/own-process.ts'
@@ -41,6 +42,8 @@ export interface OwnStack {
   readonly apiKey: string
   /** Starts one of our processes; it runs until the end of the stack. */
   run(name: ProcessName, env?: Record<string, string>): Promise<Part>
+  /** As it runs now, or ran last. */
+  part(name: PartName): Part
   /** SIGKILL. */
   kill(name: PartName): Promise<void>
   /** Starts what was killed; resolves when it answers. */
@@ -49,8 +52,15 @@ export interface OwnStack {
   stop(): Promise<void>
 }
 
-/** Starts the parts, and migrates; no process of ours runs yet. */
-export async function startOwnStack(overrides: Record<string, string> = {}): Promise<OwnStack> {
+/**
+ * Starts the parts, and migrates; no process of ours runs yet.
+ *
+ * @param onAccepted told of each message that a provider accepted
+ */
+export async function startOwnStack(
+  overrides: Record<string, string> = {},
+  onAccepted?: (message: Accepted) => void,
+): Promise<OwnStack> {
   const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
   const guard = await openGuard({ remove: folder })
   const [postgresPort, temporalPort, kafkaPort, apiPort, codecPort] = await Promise.all(
@@ -68,7 +78,7 @@ export async function startOwnStack(overrides: Record<string, string> = {}): Pro
     temporal: () => startTemporal(options('temporal', temporalPort!)),
     kafka: () => startKafka(options('kafka', kafkaPort!)),
   }
-  const simulators = await startSimulators()
+  const simulators = await startSimulators({}, onAccepted)
   try {
     const [postgres, temporal, kafka] = await Promise.all([starts.postgres(), starts.temporal(), starts.kafka()])
     await migrate(postgres.url)
@@ -108,6 +118,7 @@ export async function startOwnStack(overrides: Record<string, string> = {}): Pro
       simulators,
       apiKey: keys.apiKey,
       run: (name, more = {}) => startOwnProcess(name, { folder, guard, env: { ...env, ...more } }),
+      part: (name) => parts[name],
       async kill(name) {
         process.kill(-parts[name].pid, 'SIGKILL')
         await parts[name].ended

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config.ts'
 import { buildSimulators } from '../../local/simulators/app.ts'
 import type { Fault } from '../../local/simulators/faults.ts'
 import type { ReceiptOptions } from '../../local/simulators/receipts.ts'
-import type { OutboxMessage } from '../../local/simulators/outbox.ts'
+import type { Accepted, OutboxMessage } from '../../local/simulators/outbox.ts'
 
 export interface Simulators {
   readonly url: string
@@ -28,8 +28,14 @@ export interface Simulators {
   stop(): Promise<void>
 }
 
-/** @param receipts where receipts go; without it, there are none */
-export async function startSimulators(receipts: ReceiptOptions = {}): Promise<Simulators> {
+/**
+ * @param receipts where receipts go; without it, there are none
+ * @param onAccepted told of each message that was accepted
+ */
+export async function startSimulators(
+  receipts: ReceiptOptions = {},
+  onAccepted?: (message: Accepted) => void,
+): Promise<Simulators> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -38,7 +44,14 @@ export async function startSimulators(receipts: ReceiptOptions = {}): Promise<Si
   const sendgridApiKey = `SG.${randomBytes(24).toString('base64url')}`
   const vonageApplicationId = randomUUID()
   const preview = loadConfig(['messages'], {}).messages
-  const app = buildSimulators({ sendgridApiKey, vonageApplicationId, vonagePublicKey: publicKey, preview, receipts })
+  const app = buildSimulators({
+    sendgridApiKey,
+    vonageApplicationId,
+    vonagePublicKey: publicKey,
+    preview,
+    receipts,
+    ...(onAccepted && { onAccepted }),
+  })
   let opened = 0
   app.server.on('connection', () => opened++)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
