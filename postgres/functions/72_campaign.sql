@@ -158,6 +158,7 @@ declare
   at timestamptz;
   n int := most;
   paced_from timestamptz;
+  named_date timestamptz;
   taken jsonb;
 begin
   select * into c from campaigns where campaign_id = campaign for update;
@@ -170,6 +171,8 @@ begin
     paced_from := greatest(c.paced_until, at - make_interval(secs => greatest(1, 60.0 / c.rate_per_minute)));
     n := least(most, floor(extract(epoch from at - paced_from) * c.rate_per_minute / 60 + 1e-6)::int);
   end if;
+  named_date := after_quiet_hours(
+    at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
 
   with picked as (
     select notice_id from campaign_notices
@@ -179,8 +182,7 @@ begin
   in_hand as (
     update campaign_notices n
     set state = 'sending', due_at = at + make_interval(secs => (rules->>'leaseSeconds')::float8), tries = tries + 1,
-      enforce_at = case when kind = 'announcement' then
-        after_quiet_hours(at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours') end
+      enforce_at = case when kind = 'announcement' then named_date end
     from picked p
     where n.notice_id = p.notice_id
     returning n.*
@@ -219,10 +221,13 @@ declare
   c campaigns;
   at timestamptz;
   ids uuid[] := array(select (r->>'noticeId')::uuid from jsonb_array_elements(results) r);
+  earliest_date timestamptz;
 begin
   select * into c from campaigns where campaign_id = campaign for update;
   perform lock_heads(array(select member_id from campaign_notices where notice_id = any(ids)));
   at := challenge_now();
+  earliest_date := after_quiet_hours(
+    at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
   with said as (
     select (r->>'noticeId')::uuid as notice_id, r->>'result' as result, r->>'channel' as channel,
       r->>'provider' as provider, r->>'messageId' as message_id, (r->>'waitMs')::float8 as wait_ms
@@ -247,8 +252,7 @@ begin
   announced as (
     update campaign_members cm
     set state = 'announced', announced_at = at,
-      enforce_at = after_quiet_hours(
-        greatest(r.enforce_at, at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8)), c.plan->'quietHours')
+      enforce_at = greatest(r.enforce_at, earliest_date)
     from recorded r
     where r.kind = 'announcement' and r.state = 'accepted'
       and cm.campaign_id = campaign and cm.member_id = r.member_id and cm.round = r.round and cm.state = 'awaiting'

@@ -34,23 +34,24 @@ export async function startRolloutStack(overrides: Record<string, string> = {}):
   }
   const stack = await startOwnStack(overrides, count)
   const supervised = new Map<RolloutMember, Supervised<Part>>()
-  try {
-    const started = await Promise.all(
-      ROLLOUT_PROCESSES.map(
-        async (name) =>
-          [
-            name,
-            await supervise(
-              () => stack.run(name),
-              () => {},
-            ),
-          ] as const,
-      ),
-    )
-    for (const [name, part] of started) supervised.set(name, part)
-  } catch (error) {
+  const starts = await Promise.allSettled(
+    ROLLOUT_PROCESSES.map(async (name) => {
+      const process = await supervise(
+        () => stack.run(name),
+        () => {},
+      )
+      supervised.set(name, process)
+    }),
+  )
+  const stopAll = async () => {
+    await Promise.all([...supervised.values()].map((process) => process.stop()))
     await stack.stop()
-    throw error
+  }
+  for (const start of starts) {
+    if (start.status === 'rejected') {
+      await stopAll()
+      throw start.reason
+    }
   }
   const auditor = connect(stack.env['DATABASE_URL']!, { poolSize: 1, name: 'audit', statementTimeoutMs: 600_000 })
   const pidOf = (name: RolloutMember) => supervised.get(name)?.current.pid ?? stack.part(name as PartName).pid
@@ -75,9 +76,8 @@ export async function startRolloutStack(overrides: Record<string, string> = {}):
       await current.ended
     },
     async stop() {
-      await Promise.all([...supervised.values()].map((process) => process.stop()))
       await auditor.end({ timeout: 1 })
-      await stack.stop()
+      await stopAll()
     },
   }
 }
