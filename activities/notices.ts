@@ -58,7 +58,7 @@ export function createNoticeSender({ sql, rules, providers, delivery, noticesAtO
   }
 
   async function sendWhile(goesOn: () => boolean, campaignId: string, most: number): Promise<number> {
-    for (let total = 0; ; ) {
+    for (let total = 0; ;) {
       const notices = await takeNotices(sql, campaignId, rules, most)
       if (notices.length === 0) return total
       await record(campaignId, await sendAll(notices))

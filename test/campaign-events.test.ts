@@ -112,7 +112,8 @@ describe('a member who is', () => {
     await becomes('excluded', 'minor')
     await becomes('enforced')
     const [row] = await system.sql`
-      select tokyo_day(enforced_at)::text as day from campaign_members where member_id = ${memberId}`
+      select tokyo_day(enforced_at)::text as day from campaign_members
+      where member_id = ${memberId} and campaign_id = ${campaign!.campaignId}`
     expect(row).toEqual({ day: tomorrow })
   })
 
@@ -121,7 +122,8 @@ describe('a member who is', () => {
     await becomes('announced')
     await change({ status: 'withdrawn' })
     await becomes('released', 'withdrawn')
-    const [row] = await system.sql`select phone from campaign_members where member_id = ${memberId}`
+    const [row] = await system.sql`select phone from campaign_members
+      where member_id = ${memberId} and campaign_id = ${campaign!.campaignId}`
     expect(row).toEqual({ phone: null })
     expect(await system.simulators.messages(eligible.email!)).toHaveLength(0)
   })

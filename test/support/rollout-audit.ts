@@ -65,9 +65,15 @@ function differences(row: Row, member: ExpectedMember): string[] {
     ...(isIn ? different('enforced', row.state === 'enforced', isEnforced) : []),
     ...(isIn && !isEnforced ? different('out', ['excluded', 'released'].includes(row.state!), true) : []),
     ...(isIn ? different('reason', row.reason, reason) : []),
-    ...(isIn ? different('number kept', row.keepsNumber, isEnforced) : []),
+    ...(isIn ? mustKeep(row, member) : []),
     ...different('enrolled', row.isEnrolled, isIn && isEnforced),
   ]
+}
+
+/** The number that was announced stays, for receipts to be understood; nothing stays of who has left. */
+function mustKeep({ state, keepsNumber }: Row, { status }: ExpectedMember): string[] {
+  if (state === 'enforced' && !keepsNumber) return ['its number is not kept']
+  return keepsNumber && (state === 'excluded' || status !== 'active') ? ['its number is still kept'] : []
 }
 
 function different(what: string, is: unknown, shouldBe: unknown): string[] {
