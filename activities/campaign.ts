@@ -40,7 +40,7 @@ interface Wave {
 }
 
 /** Members a batch: some tens of milliseconds under the campaign's row lock, which a pause waits for. */
-const BATCH = 2_000
+export const MEMBERS_A_BATCH = 2_000
 /** How long one activity works, so that the workflow sees the progress and may continue as new. */
 const WORK_MS = 30_000
 /** What is due within that time is waited for here: a timer in the workflow costs history. */
@@ -86,7 +86,7 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
       const until = Date.now() + WORK_MS
       const sample = createSampler(sql, campaignId)
       for (;;) {
-        const looked = await stepCampaign(sql, campaignId, rules, BATCH)
+        const looked = await stepCampaign(sql, campaignId, rules, MEMBERS_A_BATCH)
         const sent = await sendDueNotices(campaignId, cancellationSignal)
         await sample()
         heartbeat()
@@ -116,7 +116,7 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
     /** R6: gives every member their own choice back. */
     async rollBackCampaign({ campaignId }: { campaignId: string }): Promise<CampaignStatus> {
       const { heartbeat, cancellationSignal } = Context.current()
-      while ((await rollBackBatch(sql, campaignId, BATCH)) > 0) {
+      while ((await rollBackBatch(sql, campaignId, MEMBERS_A_BATCH)) > 0) {
         heartbeat()
         cancellationSignal.throwIfAborted()
       }

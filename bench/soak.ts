@@ -159,7 +159,7 @@ function progressBar({ auditor }: RolloutStack, members: number) {
     if (rows[0]) bar.update(rows[0].n)
     looking = undefined
   }
-  const timer = setInterval(() => (looking ??= look()), 5_000)
+  const timer = setInterval(() => void (looking ??= look()), 5_000)
   return {
     async stop() {
       clearInterval(timer)

@@ -1,7 +1,7 @@
 /**
  * What happens to generated members later: a stream of changes that is the same in every run of a seed.
  */
-import { registrations, tombstone, toRecord, type GeneratedRecord } from './event.ts'
+import { tombstone, toRecord, type GeneratedRecord } from './event.ts'
 import { generateMember, generatePhone, NO_PHONE, type MemberData } from './member.ts'
 import { createRandom, type Random, type Weighted } from './random.ts'
 
@@ -31,7 +31,7 @@ const NEW_PHONES_FROM = 50_000_000
 
 export interface ChangesOptions {
   readonly seed: number
-  /** Whose changes: the members with the numbers 0 up to that, as {@link registrations} makes them. */
+  /** Whose changes: the members with the numbers 0 up to that, as `registrations` makes them. */
   readonly members: number
   /** The first change that is wanted, from 0; those before it are lived through, not told. */
   readonly from: number
@@ -50,7 +50,7 @@ export function* changes({ seed, members, from, count }: ChangesOptions): Genera
     const known = changed.get(index)
     const before = known ?? generateMember(seed, index)
     const change = random.weighted(CHANGES)
-    const data = { ...before, ...changeOf(change, before, random, number), version: number + 2 }
+    const data = { ...before, ...CHANGED[change](before, random, number), version: number + 2 }
     changed.set(index, change === 'withdrawn' || change === 'erased' ? null : data)
     if (number < from) continue
     if (change === 'erased') yield tombstone(index)
@@ -59,22 +59,13 @@ export function* changes({ seed, members, from, count }: ChangesOptions): Genera
   }
 }
 
-function changeOf(change: Change, before: MemberData, random: Random, number: number): Partial<MemberData> {
-  switch (change) {
-    case 'phone_removed':
-      return NO_PHONE
-    case 'phone_changed':
-      return generatePhone(random, before.country ?? 'JP', NEW_PHONES_FROM + number)
-    case 'card_given_up':
-      return { familyCard: false }
-    case 'card_taken':
-      return { familyCard: true }
-    case 'preference':
-      return { notificationPreference: before.notificationPreference === 'sms' ? 'email' : 'sms' }
-    case 'email':
-      return { email: `changed${number}@example.jp` }
-    case 'withdrawn':
-    case 'erased':
-      return {}
-  }
+const CHANGED: Readonly<Record<Change, (before: MemberData, random: Random, number: number) => Partial<MemberData>>> = {
+  phone_removed: () => NO_PHONE,
+  phone_changed: ({ country }, random, number) => generatePhone(random, country ?? 'JP', NEW_PHONES_FROM + number),
+  card_given_up: () => ({ familyCard: false }),
+  card_taken: () => ({ familyCard: true }),
+  preference: ({ notificationPreference: now }) => ({ notificationPreference: now === 'sms' ? 'email' : 'sms' }),
+  email: (_before, _random, number) => ({ email: `changed${number}@example.jp` }),
+  withdrawn: () => ({}),
+  erased: () => ({}),
 }

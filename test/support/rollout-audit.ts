@@ -63,7 +63,7 @@ function differences(row: Row, member: ExpectedMember): string[] {
     // Erased before any wave came to them: nothing is kept.
     ...(isIn || status === 'erased' ? [] : ['was not taken']),
     ...(isIn ? different('enforced', row.state === 'enforced', isEnforced) : []),
-    ...(isIn && !isEnforced ? different('out', ['excluded', 'released'].includes(row.state!), true) : []),
+    ...(isIn && !isEnforced ? different('out', ['excluded', 'released'].includes(row.state), true) : []),
     ...(isIn ? different('reason', row.reason, reason) : []),
     ...(isIn ? mustKeep(row, member) : []),
     ...different('enrolled', row.isEnrolled, isIn && isEnforced),
