@@ -17,7 +17,7 @@ import {
   startBake,
   startCampaign,
   stepCampaign,
-  type CampaignRules,
+  type SendingRules,
   type CommandRefusal,
 } from '../postgres/campaigns.ts'
 import type { Sql } from '../postgres/connect.ts'
@@ -26,7 +26,7 @@ import { createNoticeSender } from './notices.ts'
 
 export interface CampaignActivityDependencies {
   readonly sql: Sql
-  readonly rules: CampaignRules
+  readonly rules: SendingRules
   readonly providers: { readonly sms: Provider; readonly email: BatchProvider }
   readonly delivery: Config<'providers'>['providers']
   readonly noticesAtOnce: number

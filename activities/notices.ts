@@ -7,19 +7,13 @@ import { smsSender } from '../domain/destination.ts'
 import { undeliverableCondition } from '../domain/email-address.ts'
 import { catalogFor } from '../messages/catalog.ts'
 import { renderNotice } from '../messages/notice.ts'
-import {
-  recordNotices,
-  takeNotices,
-  type CampaignRules,
-  type Notice,
-  type NoticeResult,
-} from '../postgres/campaigns.ts'
+import { recordNotices, takeNotices, type SendingRules, type Notice, type NoticeResult } from '../postgres/campaigns.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { SendError, type BatchProvider, type Provider } from '../providers/provider.ts'
 
 export interface NoticeSenderOptions {
   readonly sql: Sql
-  readonly rules: CampaignRules
+  readonly rules: SendingRules
   readonly providers: { readonly sms: Provider; readonly email: BatchProvider }
   readonly delivery: Config<'providers'>['providers']
   /** How many are in hand, taken and not yet recorded: a worker that dies sends so many twice at most. */

@@ -18,6 +18,10 @@ export interface CampaignRules {
   readonly smsCountries: readonly string[]
   /** R4: from an announcement to the date it names, at least. */
   readonly enforceAfterSeconds: number
+}
+
+/** For whoever sends notices. */
+export interface SendingRules extends CampaignRules {
   /** How long a notice stays in its sender's hands; after that it is due again. */
   readonly leaseSeconds: number
 }
@@ -26,7 +30,7 @@ export interface CampaignRules {
 const MOST_TRIES = 6
 
 const json = (sql: Sql, value: unknown) => sql.json(value as never)
-const withSending = (rules: CampaignRules) => ({ ...rules, mostTries: MOST_TRIES })
+const withTries = (rules: SendingRules) => ({ ...rules, mostTries: MOST_TRIES })
 
 export type CampaignStart = 'started' | 'existing' | 'other_plan' | 'other_campaign'
 
@@ -83,9 +87,9 @@ export interface Notice {
   readonly mobileCarrier: string | null
 }
 
-export async function takeNotices(sql: Sql, campaignId: string, rules: CampaignRules, most: number) {
+export async function takeNotices(sql: Sql, campaignId: string, rules: SendingRules, most: number) {
   const [row] = await sql<[{ answer: Notice[] }]>`
-    select take_notices(${campaignId}, ${most}, ${json(sql, withSending(rules))}) as answer`
+    select take_notices(${campaignId}, ${most}, ${json(sql, withTries(rules))}) as answer`
   return row.answer
 }
 
@@ -105,10 +109,10 @@ export type NoticeResult = { readonly noticeId: string } & (
 export async function recordNotices(
   sql: Sql,
   campaignId: string,
-  rules: CampaignRules,
+  rules: SendingRules,
   results: readonly NoticeResult[],
 ): Promise<void> {
-  await sql`select record_notices(${campaignId}, ${json(sql, results)}, ${json(sql, withSending(rules))})`
+  await sql`select record_notices(${campaignId}, ${json(sql, results)}, ${json(sql, withTries(rules))})`
 }
 
 export async function startBake(sql: Sql, campaignId: string, wave: number): Promise<void> {

@@ -8,7 +8,7 @@ import { connect, type Sql } from '../../postgres/connect.ts'
 import { planOf } from '../../test/support/campaigns.ts'
 
 const CAMPAIGN = 'bench'
-const RULES = { adultAge: 18, smsCountries: ['JP'], enforceAfterSeconds: 1, leaseSeconds: 30 }
+const RULES = { adultAge: 18, smsCountries: ['JP'], enforceAfterSeconds: 1 }
 
 export interface DecisionFigure {
   readonly what: 'drawn into a wave' | 'enforced at their date'
