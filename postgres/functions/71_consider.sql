@@ -15,8 +15,10 @@ $$;
 -- rules: adultAge, smsCountries. Returns how many rows of campaign_members were written.
 create or replace function consider(campaign text, member_ids text[], rules jsonb) returns integer
   language plpgsql volatile
-  -- By index, always: to its statistics a table that has just grown is still empty, and would be read whole for each.
+  -- To its statistics a table that has just grown is still empty, and its rows not worth an index. So every table is asked
+  -- for the members of the batch alone, by index, and what comes of it is joined without loops: no plan is worse than the batch.
   set enable_seqscan = off
+  set enable_nestloop = off
 as $$
 declare
   at timestamptz := challenge_now();
@@ -45,9 +47,10 @@ begin
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
       cm.enforce_at, cm.reconsider_at as was_reconsidered_at
     from members m
-    left join campaign_members cm on cm.campaign_id = campaign and cm.member_id = m.member_id
-    left join reachability r on r.member_id = m.member_id
-    left join exemptions x on x.member_id = m.member_id
+    left join campaign_members cm
+      on cm.campaign_id = campaign and cm.member_id = m.member_id and cm.member_id = any(member_ids)
+    left join reachability r on r.member_id = m.member_id and r.member_id = any(member_ids)
+    left join exemptions x on x.member_id = m.member_id and x.member_id = any(member_ids)
     where m.member_id = any(member_ids)
   ),
   decided as materialized (
@@ -112,6 +115,7 @@ begin
       released_at = case when news.state <> 'released' or was = 'released' then stands.released_at else at end
     from news
     where was is not null and stands.campaign_id = campaign and stands.member_id = news.member_id
+      and stands.member_id = any(member_ids)
   ),
   notices as (
     insert into campaign_notices (campaign_id, member_id, kind, round, wave, state, due_at)
@@ -131,15 +135,18 @@ begin
   no_longer as (
     update campaign_notices n set state = 'dropped'
     from news
-    where was is not null and n.campaign_id = campaign and n.member_id = news.member_id and n.state = 'due'
-      and case n.kind
-        when 'announcement' then news.state <> 'awaiting' or n.round < news.round
+    where was is not null and n.campaign_id = campaign and n.member_id = news.member_id and n.member_id = any(member_ids)
+      and case
+        -- In here, or the index of all that is due might be read for it.
+        when n.state <> 'due' then false
+        when n.kind = 'announcement' then news.state <> 'awaiting' or n.round < news.round
         else not news.asks_for_settings
       end
   ),
   heads as materialized (
     select from challenge_heads
-    where member_id in (select member_id from news where state in ('enforced', 'released') and was is distinct from state)
+    where member_id = any(array(
+      select member_id from news where state in ('enforced', 'released') and was is distinct from state))
     order by member_id for update
   ),
   -- Read by what is written under the locks, so that they are held by then.
@@ -154,7 +161,7 @@ begin
   ),
   unenrolled as (
     delete from enrollments e using told
-    where e.member_id = told.member_id and told.was = 'enforced'
+    where e.member_id = told.member_id and e.member_id = any(member_ids) and told.was = 'enforced'
   ),
   events as (
     insert into outbox (type, subject, data, occurred_at)

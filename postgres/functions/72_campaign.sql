@@ -82,14 +82,16 @@ as $$
   select after_quiet_hours(at, c.plan->'quietHours') where c.state = 'running'
 $$;
 
--- `enable_seqscan = off` on this and others: by index, always. To its statistics a table that has just grown is still
--- empty, and would be read whole for every batch.
+-- `enable_seqscan = off`, here and below, and `= any(array)` rather than a join: to its statistics a table that has just
+-- grown is still empty, and would be read whole for every batch. `enable_sort = off`: what is due comes by the index of
+-- that order, for the same reason.
 
 -- One batch of decisions: changed members first, then dates that have come, then the next members of the open wave.
 -- Returns how many members it looked at, or null where there is nothing to do now.
 create or replace function campaign_step(campaign text, most int, rules jsonb) returns integer
   language plpgsql volatile
   set enable_seqscan = off
+  set enable_sort = off
 as $$
 declare
   c campaigns;
@@ -106,7 +108,7 @@ begin
 
   with taken as (
     delete from campaign_queue
-    where id in (select id from campaign_queue order by id limit most for update skip locked)
+    where id = any(array(select id from campaign_queue order by id limit most for update skip locked))
     returning member_id
   )
   select array_agg(member_id) into ids from taken;
@@ -152,6 +154,7 @@ $$;
 create or replace function take_notices(campaign text, most int, rules jsonb) returns jsonb
   language plpgsql volatile
   set enable_seqscan = off
+  set enable_sort = off
 as $$
 declare
   c campaigns;
@@ -180,26 +183,26 @@ begin
     order by due_at limit greatest(n, 0) for update skip locked
   ),
   in_hand as (
-    update campaign_notices n
+    update campaign_notices
     set state = 'sending', due_at = at + make_interval(secs => (rules->>'leaseSeconds')::float8), tries = tries + 1,
       enforce_at = case when kind = 'announcement' then named_date end
-    from picked p
-    where n.notice_id = p.notice_id
-    returning n.*
+    where notice_id = any(array(select notice_id from picked))
+    returning *
   )
   select jsonb_agg(jsonb_build_object(
       'noticeId', h.notice_id, 'memberId', h.member_id, 'kind', h.kind, 'enforceAt', h.enforce_at,
       'email', m.email, 'language', m.language, 'mobileCarrier', m.mobile_carrier,
       'phone', case
-        when h.kind = 'announcement' then cm.phone
+        when h.kind = 'announcement' then (
+          select cm.phone from campaign_members cm
+          where cm.campaign_id = campaign and cm.member_id = h.member_id and cm.round = h.round)
         when m.phone_country = any(array(select jsonb_array_elements_text(rules->'smsCountries')))
           and not exists (select from reachability r where r.member_id = m.member_id and is_unreachable(r, m.phone))
         then m.phone
       end))
     into taken
   from in_hand h
-  join members m on m.member_id = h.member_id
-  left join campaign_members cm on cm.campaign_id = campaign and cm.member_id = h.member_id and cm.round = h.round;
+  join members m on m.member_id = h.member_id;
 
   if c.rate_per_minute > 0 and taken is not null then
     update campaigns
@@ -221,10 +224,11 @@ declare
   c campaigns;
   at timestamptz;
   ids uuid[] := array(select (r->>'noticeId')::uuid from jsonb_array_elements(results) r);
+  whose text[] := array(select member_id from campaign_notices where notice_id = any(ids));
   earliest_date timestamptz;
 begin
   select * into c from campaigns where campaign_id = campaign for update;
-  perform lock_heads(array(select member_id from campaign_notices where notice_id = any(ids)));
+  perform lock_heads(whose);
   at := challenge_now();
   earliest_date := after_quiet_hours(
     at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
@@ -246,7 +250,7 @@ begin
       accepted_at = case when s.result = 'accepted' then at end
     from said s
     -- A late answer about one that was sent again, and answered, changes nothing.
-    where n.notice_id = s.notice_id and n.state = 'sending'
+    where n.notice_id = s.notice_id and n.notice_id = any(ids) and n.state = 'sending'
     returning n.*
   ),
   announced as (
@@ -255,7 +259,8 @@ begin
       enforce_at = greatest(r.enforce_at, earliest_date)
     from recorded r
     where r.kind = 'announcement' and r.state = 'accepted'
-      and cm.campaign_id = campaign and cm.member_id = r.member_id and cm.round = r.round and cm.state = 'awaiting'
+      and cm.campaign_id = campaign and cm.member_id = r.member_id and cm.member_id = any(whose)
+      and cm.round = r.round and cm.state = 'awaiting'
     returning cm.*
   )
   insert into outbox (type, subject, data, occurred_at)
