@@ -201,10 +201,7 @@ try {
   const options = command.parse().opts<Options>()
   const { figures, findings } = await soak(options)
   const known = Object.entries(figures).filter(([, value]) => value !== undefined)
-  const rows = known.map(([name, value]) => [
-    name,
-    typeof value === 'object' ? JSON.stringify(value) : String(value),
-  ])
+  const rows = known.map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])
   console.log(table(['', ''], rows))
   console.log(`${figures.planMs < MOST_PLAN_MS ? 'met   ' : 'MISSED'} the plan in less than 5 s`)
   if (options.json !== undefined) {

@@ -7,7 +7,7 @@ import { auditEvents, auditMembers, auditNotices } from './support/rollout-audit
 import { beginRollout, publishChanges, registerMembers, runLengths, untilSettled } from './support/rollout-run.ts'
 import { startRolloutStack, type RolloutStack } from './support/rollout-stack.ts'
 
-const PEOPLE = { seed: 5, members: Number(process.env['ROLLOUT_MEMBERS'] ?? 20_000), changes: 1_000 }
+const PEOPLE = { seed: 5, members: Number(process.env['ROLLOUT_MEMBERS'] ?? 50_000), changes: 1_000 }
 const CAMPAIGN = 'scale'
 
 let stack: RolloutStack
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => stack?.stop())
 
-it('20,000 members end where the rule puts them, each told once and in order, in short histories', async () => {
+it('50,000 members end where the rule puts them, each told once and in order, in short histories', async () => {
   await registerMembers(stack, PEOPLE, 120_000)
   await beginRollout(stack, CAMPAIGN)
   await publishChanges(stack, PEOPLE, 5_000)
