@@ -317,8 +317,13 @@ const sections = {
       OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
       OTP_SMS_FROM_SOFTBANK: text('wants a number or sender id').default('22471'),
       OTP_ORIGIN_HOST: messageFields.OTP_ORIGIN_HOST,
-      /** After that a provider's answer counts as lost. At most 8: the activity that sends has 10 s. */
+      /** After that a provider's answer counts as lost. At most 8: the activity that sends has 13 s. */
       OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
+      /** D8: no second sees more requests, of all workers together; 0 is no limit. 30 is what Vonage's Messages API takes. */
+      OTP_SMS_PER_SECOND: int(0, 1_000, 30),
+      OTP_EMAIL_PER_SECOND: int(0, 1_000, 100),
+      /** D6: after so many temporary failures in a row one request a second tries, and the others wait; 0 is never. */
+      OTP_PROVIDER_FAILURES_BEFORE_PAUSE: int(0, 1_000, 10),
     })
     .transform((v) => ({
       sendgrid: { apiKey: v.SENDGRID_API_KEY, baseUrl: v.SENDGRID_BASE_URL, from: v.OTP_EMAIL_FROM },
@@ -331,6 +336,8 @@ const sections = {
       },
       originHost: v.OTP_ORIGIN_HOST,
       timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
+      perSecond: { sms: v.OTP_SMS_PER_SECOND, email: v.OTP_EMAIL_PER_SECOND },
+      failuresBeforePause: v.OTP_PROVIDER_FAILURES_BEFORE_PAUSE,
     })),
 
   /** What the messages say and whom they come from, for who shows them and sends none: no secret is in it. */

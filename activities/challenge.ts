@@ -2,7 +2,8 @@
  * What a challenge asks of the world outside its workflow.
  */
 import { randomBytes } from 'node:crypto'
-import { ApplicationFailure, Context } from '@temporalio/activity'
+import { setTimeout as wait } from 'node:timers/promises'
+import { ApplicationFailure, Context, log } from '@temporalio/activity'
 import { deriveCode, deriveSeal, type CodeMaterial } from '../codes/code.ts'
 import { answerOf, judgeCode, type Judge } from '../codes/judge-code.ts'
 import { TEMPORAL_CALLER, type Config } from '../config.ts'
@@ -16,6 +17,7 @@ import {
 } from '../domain/challenge.ts'
 import { smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
+import { sendRetryDelay, type SendRetry } from '../domain/send-retry.ts'
 import { renderMessage } from '../messages/code-message.ts'
 import { admitChallenge, moveToOtherChannel, refusalWord } from '../postgres/admission.ts'
 import {
@@ -29,6 +31,7 @@ import {
   type Challenge,
   type SendStamp,
 } from '../postgres/challenges.ts'
+import { noteSendError, type Pace, type SlotRequest, type SlotWait } from '../postgres/provider-pace.ts'
 import { SendError, type Message, type Provider } from '../providers/provider.ts'
 
 export interface ChallengeActivityDependencies extends Judge {
@@ -55,10 +58,35 @@ export interface Closed {
   readonly closed: ChallengeResult
 }
 
+/**
+ * How far ahead a slot at a provider may be reserved, which is waited for inside the activity. After an outage or in a
+ * rush, a newcomer finds room that those who try again could not take.
+ */
+const FIRST_TRY_WITHIN_MS = 2_000
+const LATER_TRY_WITHIN_MS = 500
+/**
+ * How long a try waits here for pauses to end. That costs a statement each, and a new try some of the engine's too; for a
+ * dead provider, whose pauses follow each other, only a first try waits.
+ */
+const PATIENCE_MS = 2_000
+const SPREAD_MS = 300
+/** Between requests of one challenge: many at once are held back by the pace, so each may come again soon. */
+const OWN_BACKOFF_MS = 4_000
+/** Between looks of one that waits with many others. */
+const BACKLOG_BACKOFF_MS = 10_000
+/** Often enough that a recovery is seen within a second, and nothing to a provider that is dead. */
+const PROBE_MS = 1_000
+
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
   const { sql, policy, codes, providers, delivery, onRefusal } = dependencies
+  const pace: Pace = {
+    sms: { provider: providers.sms.id, perSecond: delivery.perSecond.sms },
+    email: { provider: providers.email.id, perSecond: delivery.perSecond.email },
+    failuresBeforePause: delivery.failuresBeforePause,
+    probeMs: PROBE_MS,
+  }
 
   const activities = {
     /**
@@ -70,40 +98,42 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
      */
     async sendCode(input: ChallengeInput): Promise<Sent | Closed> {
       const runId = Context.current().info.workflowExecution!.runId
-      let stamp = await stampSend(input, runId)
+      let stamp = await stampInTurn(input, runId)
       if (stamp.kind === 'unadmitted') {
         const refusal = await admitHere(input, runId)
         if (refusal) return refusal
-        stamp = await stampSend(input, runId)
+        stamp = await stampInTurn(input, runId)
       }
       if (stamp.kind === 'closed') return { closed: resultOf(stamp.challenge) }
+      if (stamp.kind === 'wait') return afterWait(input, stamp)
       if (stamp.kind !== 'send') {
         return { closed: { challengeId: input.challengeId, outcome: 'refused', reason: 'challenge_id_used' } }
       }
 
-      const { channel } = stamp.challenge
       const material = materialOf(stamp)
       const seal = deriveSeal(codes.masterKeys, material)
       if (stamp.alreadySent) return sent(stamp.challenge, stamp.remainingMs, seal)
-      const provider = providers[channel!]
+      const provider = providers[stamp.challenge.channel!]
+      const began = performance.now()
       try {
         const messageId = await provider.send(messageFor(stamp, material), Context.current().cancellationSignal)
         const { challenge, remainingMs } = await recordSent(sql, input.challengeId, provider.id, messageId)
         return sent(challenge, remainingMs, seal)
       } catch (error) {
         if (!(error instanceof SendError)) throw error
+        const tookMs = performance.now() - began
+        await shareWithOthers(provider, error, tookMs)
         if (error.kind === 'permanent') {
           const isMoved = await failOverFrom(stamp.challenge)
           return isMoved ? activities.sendCode(input) : giveUp(input.challengeId, 'rejected_by_provider')
         }
-        // What will be too late then is so now: the member need not wait to be told.
-        if ((error.retryAfterMs ?? 0) > stamp.remainingMs - policy.minLifeSeconds * 1000) {
-          return giveUp(input.challengeId, 'too_late')
-        }
-        throw ApplicationFailure.create({
-          message: `${provider.id}: ${error.message}`,
-          type: error.kind,
-          ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
+        const { attempt } = Context.current().info
+        const leftMs = stamp.remainingMs - policy.minLifeSeconds * 1000 - tookMs
+        return tryLater(input, error.kind, error.message, {
+          attempt,
+          mostBackoffMs: OWN_BACKOFF_MS,
+          notBeforeMs: error.retryAfterMs ?? 0,
+          leftMs,
         })
       }
     },
@@ -195,9 +225,72 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     return move.kind === 'moved'
   }
 
-  function stampSend({ challengeId, memberId }: ChallengeInput, runId: string): Promise<SendStamp> {
-    const keyId = codes.masterKeys.current
-    return openAndStamp(sql, { challengeId, memberId, runId, keyId, nonce: randomBytes(16) }, policy)
+  /**
+   * Stamps the send when the provider may be called (D8). What is soon is waited for here, before the ten minutes
+   * begin, and asked again, since a newer challenge may have opened meanwhile.
+   */
+  async function stampInTurn(input: ChallengeInput, runId: string): Promise<SendStamp> {
+    const isFirst = Context.current().info.attempt === 1
+    const withinMs = isFirst ? FIRST_TRY_WITHIN_MS : LATER_TRY_WITHIN_MS
+    let patience = PATIENCE_MS
+    let holdsSlot = false
+    for (;;) {
+      const stamp = await stampSend(input, runId, { withinMs, holdsSlot })
+      if (stamp.kind !== 'wait') return stamp
+      const waitMs = stamp.isReserved ? stamp.inMs : waitWithoutSlot(stamp, patience, isFirst)
+      if (waitMs === undefined || waitMs > stamp.leftMs) return stamp
+      await pause(waitMs)
+      if (!stamp.isReserved) patience -= waitMs
+      holdsSlot = stamp.isReserved
+    }
+  }
+
+  function stampSend(
+    { challengeId, memberId }: ChallengeInput,
+    runId: string,
+    request: SlotRequest,
+  ): Promise<SendStamp> {
+    const stamp = { challengeId, memberId, runId, keyId: codes.masterKeys.current, nonce: randomBytes(16) }
+    return openAndStamp(sql, stamp, policy, { ...pace, ...request })
+  }
+
+  /** D6: a 429's pause, and a provider that seems dead, concern all workers. */
+  async function shareWithOthers({ id }: Provider, { kind, retryAfterMs }: SendError, tookMs: number): Promise<void> {
+    // An abandoned request says nothing of the provider: a worker that shuts down abandons all it has.
+    if (Context.current().cancellationSignal.aborted) return
+    // Beyond a code's life nothing waits for the end of a pause, and no wrong header stops a provider for longer.
+    const pauseMs = Math.min(retryAfterMs ?? 0, policy.ttlSeconds * 1000)
+    // A 429 that does not say for how long is a failure like others: only many in a row stop all.
+    const failure = { provider: id, kind: kind === 'limited' && pauseMs === 0 ? 'temporary' : kind, pauseMs, tookMs }
+    const isFirst = await noteSendError(sql, failure, pace)
+    if (isFirst) log.warn('a provider is given a pause by all workers', { provider: id, kind })
+  }
+
+  /** The provider could not be called. A pause that was asked for ends when it ends, and does not grow by our tries. */
+  function afterWait(input: ChallengeInput, { why, inMs, leftMs }: SlotWait): Promise<Closed> {
+    const { attempt } = Context.current().info
+    const when =
+      why === 'limited'
+        ? { attempt: 1, mostBackoffMs: BACKLOG_BACKOFF_MS, notBeforeMs: inMs, leftMs }
+        : { attempt, mostBackoffMs: BACKLOG_BACKOFF_MS, worthInMs: inMs, leftMs }
+    return tryLater(input, why, `the provider is ${why}`, when)
+  }
+
+  /**
+   * Fails this try, so that Temporal makes the next one; gives up where that would be too late.
+   *
+   * @throws a retryable failure of this type
+   */
+  async function tryLater(
+    { challengeId }: ChallengeInput,
+    type: string,
+    message: string,
+    when: SendRetry,
+  ): Promise<Closed> {
+    const nextRetryDelay = sendRetryDelay(when)
+    // What will be too late then is so now: the member need not wait to be told.
+    if (nextRetryDelay === undefined) return giveUp(challengeId, 'too_late')
+    throw ApplicationFailure.create({ message, type, nextRetryDelay })
   }
 
   /** A start that nobody admitted: by the Web UI, the CLI or a plain client. A refusal is its recorded outcome. */
@@ -216,6 +309,14 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
           }
     await recordRefusal(sql, { ...input, runId, ...refusal })
     return { closed: refusal }
+  }
+
+  /** @throws a retryable failure when the worker shuts down meanwhile */
+  async function pause(milliseconds: number): Promise<void> {
+    const signal = Context.current().cancellationSignal
+    await wait(milliseconds, undefined, { signal }).catch(() => {
+      throw ApplicationFailure.create({ message: 'the wait for the provider was abandoned', type: 'abandoned' })
+    })
   }
 
   function materialOf({ challenge, keyId, nonce }: SendStamp & { kind: 'send' }): CodeMaterial {
@@ -253,4 +354,14 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       },
     }
   }
+}
+
+/**
+ * How long a try waits here that was given no slot; `undefined` where it shall come again instead. One of those who wait
+ * for a dead provider tries it; the others look again at the end of their patience, when that one may have its answer.
+ */
+function waitWithoutSlot({ why, inMs }: SlotWait, patience: number, isFirst: boolean): number | undefined {
+  const spread = inMs + Math.random() * SPREAD_MS
+  if (why === 'limited') return spread <= patience ? spread : undefined
+  return why === 'dead' && isFirst && patience > 0 ? Math.min(spread, patience) : undefined
 }

@@ -5,6 +5,7 @@
 import type { Sql } from './connect.ts'
 import type { Policy } from '../config.ts'
 import type { Advice, Channel, ChallengeResult, Outcome, Verdict } from '../domain/challenge.ts'
+import type { Pace, SlotRequest, SlotWait } from './provider-pace.ts'
 
 /** A challenge as it stands. Times are ISO 8601; `destination` is personal data. */
 export interface Challenge {
@@ -97,6 +98,7 @@ export type SendStamp =
       readonly alreadySent: boolean
       readonly remainingMs: number
     }
+  | SlotWait
   | { readonly kind: 'closed'; readonly challenge: Challenge }
   | { readonly kind: 'unadmitted' }
   | { readonly kind: 'id_used' }
@@ -113,9 +115,11 @@ export async function openAndStamp(
     nonce: Uint8Array
   },
   policy: Policy,
+  pace?: Pace & SlotRequest,
 ): Promise<SendStamp> {
+  const rules = json(sql, { ...policy, ...(pace && { pace }) })
   const [row] = await sql<[{ answer: SendStamp }]>`
-    select open_and_stamp(${challengeId}, ${memberId}, ${runId}, ${keyId}, ${nonce}, ${json(sql, policy)}) as answer`
+    select open_and_stamp(${challengeId}, ${memberId}, ${runId}, ${keyId}, ${nonce}, ${rules}) as answer`
   return row.answer
 }
 

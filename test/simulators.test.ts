@@ -234,6 +234,10 @@ describe('faults', () => {
     '{"latencyMs": 5, "retryAfterSeconds": 3}',
     '{"status": 500, "provider": "twilio"}',
     '{"status": 500, "unheardOf": 1}',
+    '{"status": 500, "share": 0}',
+    '{"status": 500, "share": 1.1}',
+    '{"status": 500, "seed": 1}',
+    '{"share": 0.5}',
   ])('%s is 400 and adds nothing', async (body) => {
     expect((await fault(body)).statusCode).toBe(400)
     expect((await app.inject({ url: '/faults' })).json()).toEqual({ faults: [] })
@@ -273,6 +277,34 @@ describe('faults', () => {
     await fault({ status: 500, times: 1 })
     expect((await sendMail({})).statusCode).toBe(400)
     expect((await sendMail()).statusCode).toBe(500)
+  })
+
+  test('shares of one seed are shares of all messages, and the same again in another order', async () => {
+    const run = async (numbers: number[]) => {
+      await app.inject({ method: 'DELETE', url: '/faults' })
+      for (const [share, status] of [[0.2, 500] as const, [0.3, 429] as const]) await fault({ share, status, seed: 4 })
+      const statuses = new Map<number, number>()
+      for (const number of numbers) {
+        statuses.set(number, (await sendSms({ ...sms, to: `8190${10_000_000 + number}` })).statusCode)
+      }
+      return statuses
+    }
+    const numbers = Array.from({ length: 500 }, (_, number) => number)
+    const first = await run(numbers)
+    const countOf = (status: number) => [...first.values()].filter((each) => each === status).length
+    // Five standard deviations of what 500 draws give.
+    expect(Math.abs(countOf(500) - 100)).toBeLessThan(45)
+    expect(Math.abs(countOf(429) - 150)).toBeLessThan(51)
+    expect(countOf(202)).toBe(500 - countOf(500) - countOf(429))
+    const again = await run(numbers.toReversed())
+    expect(numbers.map((number) => again.get(number))).toEqual(numbers.map((number) => first.get(number)))
+  })
+
+  test('a share concerns each message to one destination anew', async () => {
+    await fault({ share: 0.5, status: 500, seed: 1 })
+    const statuses = new Set<number>()
+    for (let count = 0; count < 40; count++) statuses.add((await sendSms()).statusCode)
+    expect(statuses).toEqual(new Set([202, 500]))
   })
 
   test('clearing ends them', async () => {

@@ -64,6 +64,8 @@ async function runChallengeWorker(): Promise<void> {
     stickyQueueScheduleToStartTimeout: '1s',
     // A task that was taken should be worked on soon, since its time-out runs; one thread does them all.
     maxConcurrentWorkflowTaskExecutions: 16,
+    // Sends wait for slots and for slow providers, at no cost to this process; checks shall not wait for them.
+    maxConcurrentActivityTaskExecutions: 500,
     shutdownGraceTime: '3s',
   })
   await Promise.all([

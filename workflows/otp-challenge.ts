@@ -41,10 +41,14 @@ import {
   type ChallengeStatusResult,
 } from './messages.ts'
 
-/** A send is bound by the life of the code (C4), which Postgres judges; the time-out here is for when it cannot. */
+/**
+ * A send is bound by the life of the code (C4), which Postgres judges; the time-out over all tries is for when it cannot:
+ * ten minutes at most until the code's life begins, and ten of that. One try waits 4 s at most for its turn, and 8 s
+ * for the provider.
+ */
 const { sendCode, failOver } = proxyActivities<ChallengeActivities>({
-  startToCloseTimeout: '10s',
-  scheduleToCloseTimeout: '10m',
+  startToCloseTimeout: '13s',
+  scheduleToCloseTimeout: '20m',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
 })

@@ -1,6 +1,7 @@
 /**
  * Faults on demand: what a simulated provider is told to do wrong (D9).
  */
+import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { z } from 'zod'
@@ -36,6 +37,13 @@ const faultSchema = z
     receipts: z.array(receiptSchema).max(20).optional(),
     /** For so many messages; without it, until cleared. */
     times: z.int().min(1).optional(),
+    /**
+     * Only for this share of the messages. Faults of one seed share one draw a message, so that 0.2 of the one and 0.1
+     * of the other are 0.2 and 0.1 of all messages. The draw follows from seed, destination and how many came to it
+     * before: the same run again meets the same faults, in whatever order messages to others come.
+     */
+    share: z.number().gt(0).max(1).optional(),
+    seed: z.int().optional(),
   })
   .refine((fault) => (['status', 'latencyMs', 'drop', 'receipts'] as const).some((name) => fault[name] !== undefined), {
     error: 'wants a status, a latencyMs, a drop or receipts',
@@ -43,6 +51,7 @@ const faultSchema = z
   .refine((fault) => fault.retryAfterSeconds === undefined || fault.status !== undefined, {
     error: 'retryAfterSeconds goes with a status',
   })
+  .refine((fault) => fault.seed === undefined || fault.share !== undefined, { error: 'seed goes with a share' })
 
 export type Fault = z.output<typeof faultSchema>
 
@@ -54,10 +63,12 @@ export interface Faults {
 /** `POST /faults` adds one, `DELETE /faults` clears all, `GET /faults` shows what is still to come. */
 export function faultRoutes(app: FastifyInstance): Faults {
   let pending: Fault[] = []
+  let before = new Map<string, number>()
 
   app.get('/faults', async () => ({ faults: pending }))
   app.delete('/faults', async () => {
     pending = []
+    before = new Map()
     return { faults: pending }
   })
   app.post('/faults', async (request, reply) => {
@@ -74,11 +85,27 @@ export function faultRoutes(app: FastifyInstance): Faults {
   })
 
   const take = (provider: ProviderId, to: string): Fault | undefined => {
-    const fault = pending.find((candidate) => concerns(candidate, provider, to))
+    const key = `${provider}:${destinationKey(to)}`
+    const count = before.get(key) ?? 0
+    const isDrawn = drawing(`${key}:${count}`)
+    const fault = pending.find((candidate) => concerns(candidate, provider, to) && isDrawn(candidate))
+    if (pending.some(({ share }) => share !== undefined)) before.set(key, count + 1)
     if (fault?.times !== undefined && --fault.times === 0) pending = pending.filter((other) => other !== fault)
     return fault
   }
   return { take }
+}
+
+/** Whether a fault takes this message, asked of one fault after the other. */
+function drawing(message: string): (fault: Fault) => boolean {
+  const taken = new Map<number, number>()
+  return ({ share, seed = 0 }) => {
+    if (share === undefined) return true
+    const from = taken.get(seed) ?? 0
+    taken.set(seed, from + share)
+    const draw = createHash('sha256').update(`${seed}:${message}`).digest().readUInt32BE() / 2 ** 32
+    return draw >= from && draw < from + share
+  }
 }
 
 function concerns(fault: Fault, provider: ProviderId, to: string): boolean {

@@ -2,10 +2,12 @@
 --
 -- Opens the challenge on its first call: it becomes the member's newest, every older one is superseded, and it gets the
 -- nonce that its code is derived from. Every call, also of a retry, says whether a send may begin now: only while the
--- challenge is the newest and open, and with enough life left. The first one starts the ten minutes; none lengthens
--- them. Safe to repeat by the same run; another run with the same challenge id is refused.
+-- challenge is the newest and open, with enough life left, and at the provider's pace (`take_slot`). The first one that
+-- may starts the ten minutes: waiting for a slot costs none of them, and lasts no longer than a code may wait to be
+-- sent. None lengthens them. Safe to repeat by the same run; another run with the same challenge id is refused.
 --
--- returns: {kind: 'send', …} | {kind: 'closed', challenge} | {kind: 'unadmitted'} | {kind: 'id_used'}
+-- policy: as configured, and in `pace` what `take_slot` wants; without it the pace is nobody's concern.
+-- returns: {kind: 'send', …} | {kind: 'wait', …, leftMs} | {kind: 'closed', challenge} | {kind: 'unadmitted'} | {kind: 'id_used'}
 create or replace function open_and_stamp(
   challenge uuid, member text, run text, new_key_id text, new_nonce bytea, policy jsonb
 ) returns jsonb
@@ -15,6 +17,9 @@ declare
   at timestamptz;
   c challenges;
   older challenges;
+  ttl interval := make_interval(secs => (policy->>'ttlSeconds')::float8);
+  min_life interval := make_interval(secs => (policy->>'minLifeSeconds')::float8);
+  wait jsonb;
 begin
   perform lock_head(member);
   at := challenge_now();
@@ -25,22 +30,28 @@ begin
     return jsonb_build_object('kind', 'id_used');
   end if;
 
-  if c.outcome is null and c.send_began_at is null then
-    if newer_challenge_stands(c, at, policy) then
+  if c.outcome is null and c.sent_at is null then
+    if c.send_began_at is null and newer_challenge_stands(c, at, policy) then
       c := conclude(c, 'superseded', null, null, true, at);
+    elsif c.expires_at < at + min_life then
+      c := conclude(c, 'undeliverable', 'too_late', 'contact_center', true, at);
     else
-      for older in select * from challenges o where o.member_id = member and o.seq < c.seq and o.outcome is null loop
-        perform conclude(older, 'superseded', null, null, true, at);
-      end loop;
-      update challenges
-      set run_id = run, key_id = new_key_id, nonce = new_nonce, send_began_at = at,
-          expires_at = at + make_interval(secs => (policy->>'ttlSeconds')::float8)
-      where challenge_id = challenge
-      returning * into c;
-      update challenge_heads set newest_challenge_id = challenge where member_id = member;
+      wait := take_slot(c.channel, policy->'pace');
+      if wait is not null then
+        return wait || jsonb_build_object('kind', 'wait',
+          'leftMs', floor(extract(epoch from coalesce(c.expires_at, c.admitted_at + ttl) - min_life - at) * 1000));
+      end if;
+      if c.send_began_at is null then
+        for older in select * from challenges o where o.member_id = member and o.seq < c.seq and o.outcome is null loop
+          perform conclude(older, 'superseded', null, null, true, at);
+        end loop;
+        update challenges
+        set run_id = run, key_id = new_key_id, nonce = new_nonce, send_began_at = at, expires_at = at + ttl
+        where challenge_id = challenge
+        returning * into c;
+        update challenge_heads set newest_challenge_id = challenge where member_id = member;
+      end if;
     end if;
-  elsif c.outcome is null and c.expires_at < at + make_interval(secs => (policy->>'minLifeSeconds')::float8) then
-    c := conclude(c, 'undeliverable', 'too_late', 'contact_center', true, at);
   end if;
 
   if c.outcome is not null then
@@ -63,6 +74,7 @@ declare
   c challenges;
   at timestamptz := challenge_now();
 begin
+  perform note_answer(by_provider);
   update challenges
   set sent_at = at, provider = by_provider, provider_message_id = message_id
   where challenge_id = challenge and sent_at is null

@@ -1,0 +1,371 @@
+/**
+ * D8, D6: the configured number a second holds for all workers together; what one worker learns of a provider (a 429 with
+ * its Retry-After, that it is dead, that it is back) holds for all; and nobody new waits behind those who wait already.
+ */
+import { WorkflowFailedError } from '@temporalio/client'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Fault } from '../local/simulators/faults.ts'
+import { connect, type Sql } from '../postgres/connect.ts'
+import { createDatabase, type TestDatabase } from './support/database.ts'
+import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
+import { startSystem, type System } from './support/system.ts'
+
+const WORKER = 'workers/challenge-worker.ts'
+
+/** The largest number of moments (ms) within any second. */
+const mostInASecond = (moments: readonly number[]) => {
+  const sorted = moments.toSorted((a, b) => a - b)
+  return Math.max(0, ...sorted.map((from, index) => sorted.slice(index).filter((at) => at < from + 1_000).length))
+}
+
+describe('slots', () => {
+  let database: TestDatabase
+  let sql: Sql
+  beforeAll(async () => {
+    database = await createDatabase()
+    sql = connect(database.url, { poolSize: 10, name: 'test' })
+    await sql`create or replace function challenge_now() returns timestamptz language sql volatile
+      as $$ select timestamptz '2026-11-25T00:00:00Z' $$`
+  })
+  afterEach(() => sql`delete from provider_pace`)
+  afterAll(async () => {
+    await sql?.end()
+    await database?.drop()
+  })
+
+  const take = async ({ perSecond = 20, withinMs = 60_000, failuresBeforePause = 3 } = {}) => {
+    const sms = { provider: 'vonage', perSecond }
+    const pace = { sms, email: sms, withinMs, holdsSlot: false, failuresBeforePause, probeMs: 1_000 }
+    const [row] = await sql<[{ wait: { why: string; inMs: number; isReserved: boolean } | null }]>`
+      select take_slot('sms', ${sql.json(pace)}) as wait`
+    return row.wait
+  }
+  const fail = async (kind: 'limited' | 'temporary' | 'permanent', { pauseMs = 0, tookMs = 0 } = {}) => {
+    const [row] = await sql<[{ stopped: boolean }]>`
+      select note_send_error('vonage', ${kind}, ${pauseMs}, ${tookMs},
+        ${sql.json({ failuresBeforePause: 3, probeMs: 1_000 })}) as stopped`
+    return row.stopped
+  }
+
+  it.each([1, 2, 7, 20, 30, 100, 1_000])('no second has more than %i, and few are given away', async (perSecond) => {
+    const count = Math.min(perSecond * 3, 500)
+    const waits = await Promise.all(Array.from({ length: count }, () => take({ perSecond })))
+    const moments = waits.map((wait) => wait?.inMs ?? 0)
+    expect(waits.filter((wait) => wait?.isReserved === false)).toEqual([])
+    expect(mostInASecond(moments)).toBeLessThanOrEqual(perSecond)
+    expect(Math.max(...moments)).toBeLessThanOrEqual((count / perSecond) * 1_000 * 1.12)
+  })
+
+  it('a first try finds room where a repeated one does not, so that a newcomer passes a backlog', async () => {
+    const backlog = await Promise.all(Array.from({ length: 200 }, () => take({ withinMs: 1_000 })))
+    expect(backlog.filter((wait) => wait?.isReserved === false).length).toBeGreaterThan(150)
+    const [repeated, first] = [await take({ withinMs: 1_000 }), await take({ withinMs: 2_000 })]
+    expect(repeated).toMatchObject({ why: 'busy', isReserved: false })
+    expect(first).toMatchObject({ why: 'busy', isReserved: true })
+    expect(first!.inMs).toBeLessThan(1_200)
+  })
+
+  it('without a rate and without trouble cost no write', async () => {
+    expect(await take({ perSecond: 0 })).toBeNull()
+    await sql`select note_answer('vonage')`
+    expect(await sql`select from provider_pace`).toHaveLength(0)
+  })
+
+  it('a 429 stops all until its end, and a shorter one does not shorten it', async () => {
+    expect(await fail('limited', { pauseMs: 3_000 })).toBe(true)
+    expect(await fail('limited', { pauseMs: 1_000 })).toBe(false)
+    expect(await take()).toEqual({ why: 'limited', inMs: 3_000, isReserved: false })
+    await sql`select note_answer('vonage')`
+    expect(await take()).toMatchObject({ why: 'limited' })
+  })
+
+  it('too many failures in a row stop all but one each second; the first answer ends it', async () => {
+    expect([await fail('temporary'), await fail('temporary')]).toEqual([false, false])
+    expect(await take()).toBeNull()
+    expect([await fail('temporary'), await fail('temporary')]).toEqual([true, false])
+    expect(await take()).toMatchObject({ why: 'dead', isReserved: false })
+    await sql`update provider_pace set next_probe_at = challenge_now()`
+    const [probes, others] = (await Promise.all(Array.from({ length: 20 }, () => take()))).reduce(
+      ([gone, waiting], wait) => (wait ? [gone, waiting + 1] : [gone + 1, waiting]),
+      [0, 0],
+    )
+    expect({ probes, others }).toEqual({ probes: 1, others: 19 })
+    await sql`select note_answer('vonage')`
+    expect(await take()).toBeNull()
+  })
+
+  it('a refusal for good is an answer', async () => {
+    for (let count = 0; count < 3; count++) await fail('temporary')
+    await fail('permanent')
+    expect(await take()).toBeNull()
+  })
+
+  it('requests that began before a recovery tell nothing of what is now', async () => {
+    await fail('temporary')
+    await sql`select note_answer('vonage')`
+    for (let count = 0; count < 5; count++) expect(await fail('temporary', { tookMs: 8_000 })).toBe(false)
+    expect(await take()).toBeNull()
+  })
+})
+
+/** A system of its own for each: what is learned of a provider concerns all. */
+async function startWith(overrides: Record<string, string>, workers = 2): Promise<System> {
+  const system = await startSystem(overrides)
+  await Promise.all(Array.from({ length: workers }, () => system.process(WORKER)))
+  return system
+}
+
+interface Started {
+  readonly memberId: string
+  readonly challengeId: string
+  readonly at: number
+}
+
+async function startMany(system: System, count: number): Promise<Started[]> {
+  const members = await Promise.all(Array.from({ length: count }, () => system.addMember({ email: null })))
+  return Promise.all(
+    members.map(async (memberId) => {
+      const at = Date.now()
+      return { memberId, challengeId: await begin(system, { memberId }), at }
+    }),
+  )
+}
+
+/** The times at which each was sent, once all are. */
+async function sentTimes({ sql, until }: System, started: readonly Started[], withinMs = 30_000): Promise<number[]> {
+  const ids = started.map(({ challengeId }) => challengeId)
+  const rows = await until(async () => {
+    const sent = await sql<{ challengeId: string; sentAt: Date }[]>`
+      select challenge_id as "challengeId", sent_at as "sentAt" from challenges
+      where challenge_id = any(${ids}::uuid[]) and sent_at is not null`
+    return sent.length === ids.length ? sent : undefined
+  }, withinMs)
+  const times = new Map(rows.map(({ challengeId, sentAt }) => [challengeId, sentAt.getTime()]))
+  return ids.map((id) => times.get(id)!)
+}
+
+const resultOf = (system: System, { memberId }: Started) =>
+  executionOf(system, memberId)
+    .result()
+    .catch((error: unknown) => (error instanceof WorkflowFailedError ? error.cause : error))
+
+/** How many requests a fault of many `times` has met. */
+async function requestsMet(system: System, times: number): Promise<number> {
+  const answer = await fetch(`${system.simulators.url}/faults`)
+  const { faults } = (await answer.json()) as { faults: Fault[] }
+  return times - (faults[0]?.times ?? 0)
+}
+
+describe('a rate of 20 a second, two workers, 100 challenges at once', () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startWith({ OTP_SMS_PER_SECOND: '20' })
+  })
+  afterAll(() => system?.stop())
+
+  it('all are sent, at that rate, and each still has its ten minutes from its own request', async () => {
+    const began = Date.now()
+    const started = await startMany(system, 100)
+    await sentTimes(system, started)
+    const arrivals = (await system.simulators.messages()).map(({ at }) => Date.parse(at))
+    expect(arrivals).toHaveLength(100)
+    // A slot is exact; a busy machine may be late for one, and on time for the next.
+    expect(mostInASecond(arrivals)).toBeLessThanOrEqual(30)
+    expect(Math.max(...arrivals) - began).toBeGreaterThan(4_500)
+    const [late] = await system.sql`
+      select count(*)::int as count from challenges where extract(epoch from sent_at - send_began_at) > 1`
+    expect(late).toEqual({ count: 0 })
+  })
+})
+
+describe('a 429 with Retry-After 3, told to one of two workers', () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startWith({})
+  })
+  afterAll(() => system?.stop())
+
+  it('nobody calls the provider before it is over, and then all are sent', async () => {
+    await system.simulators.faults({ provider: 'vonage', status: 429, retryAfterSeconds: 3, times: 1 })
+    const first = await startMany(system, 1)
+    const limitedUntil = await system.until(async () => {
+      const [row] = await system.sql<[{ limitedUntil: Date }?]>`
+        select limited_until as "limitedUntil" from provider_pace where provider = 'vonage'`
+      return row?.limitedUntil
+    })
+    const others = await startMany(system, 30)
+    await sentTimes(system, [...first, ...others])
+    // Any request but the first would have been accepted.
+    const arrivals = (await system.simulators.messages()).map(({ at }) => Date.parse(at))
+    expect(arrivals).toHaveLength(31)
+    expect(Math.min(...arrivals)).toBeGreaterThanOrEqual(limitedUntil.getTime())
+  })
+
+  it('the other provider is called meanwhile', async () => {
+    await system.simulators.faults({ provider: 'vonage', status: 429, retryAfterSeconds: 30, times: 1 })
+    await startMany(system, 1)
+    await system.until(async () => (await requestsMet(system, 1)) === 1)
+    const memberId = await system.addMember({ channel: 'email' })
+    await begin(system, { memberId })
+    expect(await system.until(async () => (await system.codes(memberId))[0], 5_000)).toMatch(/^\d{6}$/)
+  })
+})
+
+describe.each(['sms', 'email'] as const)('a 429 by %s that asks for longer than a code lives', (channel) => {
+  let system: System
+  beforeAll(async () => {
+    system = await startWith({}, 1)
+  })
+  afterAll(() => system?.stop())
+
+  it('ends the challenge at once, and the next one too, without another request', async () => {
+    await system.simulators.faults({ status: 429, retryAfterSeconds: 500, times: 1 })
+    for (const _ of ['the one that is told', 'a later one']) {
+      const memberId = await system.addMember({ channel })
+      const challengeId = await begin(system, { memberId })
+      expect(await resultOf(system, { memberId, challengeId, at: 0 })).toMatchObject({
+        type: 'undeliverable',
+        details: [{ reason: 'too_late', advice: 'contact_center' }],
+      })
+      expect(await endingOf(system, challengeId)).toEqual(endedOnceAs('undeliverable'))
+    }
+    expect(await system.simulators.messages()).toEqual([])
+  })
+})
+
+describe('a worker killed', () => {
+  let [waiting, refused]: System[] = []
+  beforeAll(async () => {
+    ;[waiting, refused] = await Promise.all([startSystem({ OTP_SMS_PER_SECOND: '1' }), startSystem()])
+  })
+  afterAll(() => Promise.all([waiting?.stop(), refused?.stop()]))
+
+  it.concurrent('while it waits for its slot leaves a slot unused, and a challenge that loses no life', async () => {
+    const system = waiting!
+    const worker = await system.process(WORKER)
+    const started = await startMany(system, 3)
+    const { killedAt } = await system.until(async () => {
+      const [row] = await system.sql<[{ killedAt: string }?]>`
+        select challenge_now()::text as "killedAt" from provider_pace
+        where next_slot_at > challenge_now() + interval '1.5 seconds'`
+      return row
+    })
+    await worker.kill()
+    await system.process(WORKER)
+    await sentTimes(system, started)
+    const lives = await system.sql`
+      select extract(epoch from expires_at - send_began_at)::int as life,
+        admitted_at < send_began_at - interval '10 seconds' as "waited", sent_at < send_began_at + interval '5 seconds' as soon
+      from challenges where send_began_at > ${killedAt}::timestamptz + interval '5 seconds'`
+    expect(lives.length).toBeGreaterThan(0)
+    expect(lives).toEqual(lives.map(() => ({ life: 600, waited: true, soon: true })))
+  })
+
+  it.concurrent('before it could tell of a 429 leaves the others to meet it themselves', async () => {
+    const system = refused!
+    const worker = await system.process(WORKER)
+    await system.sql`insert into provider_pace (provider) values ('vonage')`
+    await system.simulators.faults({ status: 429, retryAfterSeconds: 300, times: 1 })
+    const locked = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const holding = system.sql.begin(async (transaction) => {
+      await transaction`select from provider_pace for update`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    const started = await startMany(system, 1)
+    const [{ pid }] = await system.until(async () => {
+      const rows = await system.sql<[{ pid: number }]>`
+        select pid from pg_stat_activity
+        where wait_event_type = 'Lock' and query like '%note_send_error%' and datname = current_database()`
+      return rows.length > 0 ? rows : undefined
+    })
+    await worker.kill()
+    await system.sql`select pg_terminate_backend(${pid}::int)`
+    release.resolve()
+    await holding
+    await system.process(WORKER)
+    await sentTimes(system, started)
+    expect(await system.sql`select from provider_pace where limited_until is not null`).toHaveLength(0)
+  })
+})
+
+/** A code lives 18 s, of which the member must have 8: for 10 s after its first request, or its start, it may be sent. */
+describe('a provider dead for longer than a code may wait, then back', () => {
+  const MAY_WAIT_MS = 10_000
+  const DEAD_TIMES = 100_000
+  let system: System
+  let early: Started[]
+  let waiting: Started[]
+  let newcomers: Started[]
+  let requests: { whileDead: number; overMs: number }
+  beforeAll(async () => {
+    system = await startWith({
+      OTP_CODE_TTL_SECONDS: '18',
+      OTP_CODE_MIN_LIFE_SECONDS: '8',
+      OTP_SMS_PER_SECOND: '20',
+      OTP_SWEEP_INTERVAL_SECONDS: '3600',
+    })
+    await system.simulators.faults({ provider: 'vonage', status: 503, times: DEAD_TIMES })
+    early = await startMany(system, 30)
+    const isDead = async () => {
+      const [row] = await system.sql<[{ failures: number }?]>`select failures from provider_pace`
+      return row !== undefined && row.failures >= 10
+    }
+    await system.until(isDead)
+    const [met, from] = [await requestsMet(system, DEAD_TIMES), Date.now()]
+    const isAfter = (ms: number) => system.until(async () => Date.now() > from + ms, 30_000)
+    // They have waited for a while when it is back, and can wait on.
+    await isAfter(6_000)
+    waiting = await startMany(system, 40)
+    await isAfter(MAY_WAIT_MS + 1_500)
+    requests = { whileDead: (await requestsMet(system, DEAD_TIMES)) - met, overMs: Date.now() - from }
+    await fetch(`${system.simulators.url}/faults`, { method: 'DELETE' })
+    newcomers = await startMany(system, 5)
+  }, 60_000)
+  afterAll(() => system?.stop())
+
+  it('is called about once a second meanwhile, however many wait', () => {
+    // What was under way when the tenth failure was counted comes on top.
+    expect(requests.whileDead).toBeLessThan((requests.overMs / 1_000) * 1.4 + 20)
+  })
+
+  // 2 s, and what a busy machine takes.
+  it('the first challenges after it is back are sent within 2 s, and do not wait behind the others', async () => {
+    const times = await sentTimes(system, newcomers)
+    expect(Math.max(...times.map((sentAt, index) => sentAt - newcomers[index]!.at))).toBeLessThan(3_000)
+  })
+
+  it('those with enough life left are sent, and none with less than its minimum', async () => {
+    await sentTimes(system, waiting)
+    const rows = await system.sql<{ to: string; sendableUntil: Date; waitedMs: number }[]>`
+      select destination as "to", expires_at - interval '8 seconds' as "sendableUntil",
+        extract(epoch from send_began_at - admitted_at)::float8 * 1000 as "waitedMs"
+      from challenges where sent_at is not null`
+    expect(Math.max(...rows.map(({ waitedMs }) => waitedMs))).toBeLessThanOrEqual(MAY_WAIT_MS)
+    const until = new Map(rows.map(({ to, sendableUntil }) => [to, sendableUntil.getTime()]))
+    const messages = await system.simulators.messages()
+    expect(messages.length).toBeGreaterThanOrEqual(waiting.length + newcomers.length)
+    expect(messages.filter(({ to, at }) => !(Date.parse(at) <= until.get(to)!))).toEqual([])
+  })
+
+  it('those that it was dead for too long for end undeliverable, as soon as that is certain', async () => {
+    const ended = await system.sql<{ challengeId: string; outcome: string; reason: string; afterMs: number }[]>`
+      select challenge_id as "challengeId", outcome, reason,
+        extract(epoch from closed_at - coalesce(send_began_at, admitted_at))::float8 * 1000 as "afterMs"
+      from challenges where sent_at is null`
+    // All but those that were the one that tried it, late.
+    const ids = new Set(early.map(({ challengeId }) => challengeId))
+    expect(ended.every(({ challengeId }) => ids.has(challengeId))).toBe(true)
+    expect(ended.length).toBeGreaterThan(early.length * 0.6)
+    expect(new Set(ended.map(({ outcome, reason }) => `${outcome}, ${reason}`))).toEqual(
+      new Set(['undeliverable, too_late']),
+    )
+    expect(await Promise.all(ended.map(({ challengeId }) => endingOf(system, challengeId)))).toEqual(
+      ended.map(() => endedOnceAs('undeliverable')),
+    )
+    expect(Math.max(...ended.map(({ afterMs }) => afterMs))).toBeLessThan(MAY_WAIT_MS + 1_000)
+    expect(Math.min(...ended.map(({ afterMs }) => afterMs))).toBeGreaterThan(MAY_WAIT_MS - 1_000)
+  })
+})
