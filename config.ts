@@ -319,7 +319,10 @@ const sections = {
       OTP_ORIGIN_HOST: messageFields.OTP_ORIGIN_HOST,
       /** After that a provider's answer counts as lost. At most 8: the activity that sends has 13 s. */
       OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
-      /** D8: no second sees more requests, of all workers together; 0 is no limit. 30 is what Vonage's Messages API takes. */
+      /**
+       * D8: no second sees more requests with codes, of all workers together; 0 is no limit. Vonage's Messages API takes 30.
+       * Notices have a rate of their own.
+       */
       OTP_SMS_PER_SECOND: int(0, 1_000, 30),
       OTP_EMAIL_PER_SECOND: int(0, 1_000, 100),
       /** D6: after so many temporary failures in a row one request a second tries, and the others wait; 0 is never. */
