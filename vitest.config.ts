@@ -2,8 +2,6 @@ import { defineConfig } from 'vitest/config'
 
 /** Starts and kills whole systems, and holds them to times: it has the machine to itself. */
 const ALONE = 'test/local-stack.test.ts'
-/** Random deaths find something new now and then: a command of its own, `npm run test:kills`. */
-const KILLS = 'test/rollout-kills.test.ts'
 
 export default defineConfig({
   test: {
@@ -18,10 +16,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'rules', include: ['test/**/*.test.ts'], exclude: [ALONE, KILLS], sequence: { groupOrder: 0 } },
+        test: { name: 'rules', include: ['test/**/*.test.ts'], exclude: [ALONE], sequence: { groupOrder: 0 } },
       },
       { extends: true, test: { name: 'machine', include: [ALONE], sequence: { groupOrder: 1 } } },
-      { extends: true, test: { name: 'kills', include: [KILLS], sequence: { groupOrder: 2 } } },
     ],
   },
 })

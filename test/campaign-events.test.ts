@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { admitChallenge } from '../postgres/admission.ts'
+import { applyMemberChanges } from '../postgres/members.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { addMembers, changeMember, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
 import { startSystem, type System } from './support/system.ts'
@@ -127,6 +128,27 @@ describe('a member who is', () => {
     expect(row).toEqual({ phone: null })
     expect(await system.simulators.messages(eligible.email!)).toHaveLength(0)
   })
+})
+
+it('who is erased and comes back between two looks of the campaign is released, and announced anew', async () => {
+  await begin({})
+  await becomes('enforced')
+  await campaign!.command({ command: 'pause' })
+  const [{ kafka_partition: partition }] = await system.sql<[{ kafka_partition: number }]>`
+    select kafka_partition from members where member_id = ${memberId}`
+  const returned = { ...eligible, phone: '+819011112222', mobileCarrier: null, country: 'JP' }
+  await applyMemberChanges(system.sql, partition, [
+    { memberId, offset: '10', status: 'erased', version: null },
+    { ...returned, offset: '11', version: 9, eventTime: new Date().toISOString() },
+  ])
+  await campaign!.command({ command: 'resume' })
+  await becomes('announced')
+  expect(await system.sql`select from enrollments where member_id = ${memberId}`).toHaveLength(0)
+  await becomes('enforced')
+  const [row] = await system.sql`select phone, round from campaign_members
+    where member_id = ${memberId} and campaign_id = ${campaign!.campaignId}`
+  expect(row).toEqual({ phone: returned.phone, round: 2 })
+  expect(await system.simulators.messages(returned.phone)).toHaveLength(1)
 })
 
 it('a number that goes dead after the announcement is not enforced, and one that lives again is announced anew', async () => {

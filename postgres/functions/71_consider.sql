@@ -1,5 +1,6 @@
 -- R2, R4, R7: `consider`, the rule of a campaign for any number of its members: where each stands from now on, and what
--- follows from it. The caller holds the campaign's row lock, and so is alone in writing `campaign_members`.
+-- follows from it. The caller holds the campaign's row lock, and so is alone in writing `campaign_members`; but an erasure
+-- takes the number out of it (`close_withdrawn`), and leaves a row of the queue for what else follows.
 --
 -- Lock order: campaign row → heads, in member_id order → enrollments and the outbox. Heads are locked, where there are
 -- any, because a member's events are written under them, and because a challenge that is being admitted reads the
@@ -41,7 +42,9 @@ begin
       coalesce(
         ineligibility(m.status, m.family_card, m.birth_date, m.phone, m.phone_country, is_unreachable(r, m.phone),
           today, adult_age, sms_countries),
-        case when x.until > at then 'exempt' end) as reason,
+        case when x.until > at then 'exempt' end,
+        -- Erased, and back before anybody looked: what was announced was announced to somebody else.
+        case when cm.state = 'enforced' and cm.phone is null then 'withdrawn' end) as reason,
       -- Who is not in yet comes with the wave of their cohort.
       coalesce(cm.wave, width_bucket(cohort(campaign, m.member_id), bounds)) as wave,
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
@@ -76,6 +79,7 @@ begin
       case reason
         when 'minor' then of_age_on(birth_date, adult_age)::timestamp at time zone 'Asia/Tokyo'
         when 'exempt' then exempt_until
+        when 'withdrawn' then case when status = 'active' then at end
       end as reconsider_at,
       coalesce(reason in ('family_card', 'minor', 'no_phone', 'phone_unreachable'), false) as asks_for_settings
     from decided d
