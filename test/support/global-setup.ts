@@ -6,7 +6,9 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { openGuard } from '../../local/stack/guarded.ts'
+import { findBrowser } from '../../local/stack/browser.ts'
+import { PartUnavailable } from '../../local/stack/errors.ts'
+import { openGuard, type Guard } from '../../local/stack/guarded.ts'
 import { startKafka } from '../../local/stack/kafka.ts'
 import type { PartOptions } from '../../local/stack/part.ts'
 import { freePort } from '../../local/stack/ports.ts'
@@ -15,7 +17,7 @@ import { startTemporal } from '../../local/stack/temporal.ts'
 import { prepareTemplate } from './database.ts'
 
 /** As many as test files may claim in one run; each costs the server's start some milliseconds. */
-const NAMESPACES = Array.from({ length: 60 }, (_, index) => `test-${index + 1}`)
+const NAMESPACES = Array.from({ length: 90 }, (_, index) => `test-${index + 1}`)
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -23,6 +25,8 @@ declare module 'vitest' {
     temporalAddress: string
     kafkaBroker: string
     namespaces: number
+    /** A Chromium's command, or why there is none: only the tests that want one fail. */
+    browser: { path?: string; problem?: string }
   }
 }
 
@@ -30,19 +34,30 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
   const guard = await openGuard({ remove: folder })
   try {
-    await startParts(project, (name, port) => ({
+    const started = startParts(project, (name, port) => ({
       folder: join(folder, name),
       port,
       guard,
       env: process.env,
       report: (line) => console.log(`${name}: ${line}`),
     }))
+    await Promise.all([started, bringBrowser(guard).then((browser) => project.provide('browser', browser))])
   } catch (error) {
     await guard.close()
     throw error
   }
   // Nothing in the folder is needed again, so the guard may end all parts at once.
   return () => guard.close()
+}
+
+async function bringBrowser(guard: Guard) {
+  try {
+    return { path: await findBrowser({ guard, env: process.env, report: (line) => console.log(`browser: ${line}`) }) }
+  } catch (error) {
+    if (!(error instanceof PartUnavailable)) throw error
+    console.error(error.message)
+    return { problem: error.message }
+  }
 }
 
 async function startParts(project: TestProject, options: (name: string, port: number) => PartOptions) {
