@@ -3,10 +3,10 @@
  * are fixed, so producing them again changes nothing.
  */
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
-import type { MemberEvent } from '../kafka/member-event.ts'
+import type { MemberData, MemberEvent } from '../kafka/member-event.ts'
 import { MEMBER_EVENTS } from '../kafka/topics.ts'
 
-type Data = Required<MemberEvent['data']>
+type Data = Required<MemberData>
 
 /** A resident of Japan with e-mail and a phone, who prefers e-mail; the samples say where they differ. */
 const ordinary = {

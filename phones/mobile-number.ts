@@ -34,9 +34,9 @@ export function toMobileNumber(input: string, country: string): MobileNumber | u
   if (!WRITTEN.test(written)) return undefined
   const defaultCountry = isSupportedCountry(country) ? { defaultCountry: country } : {}
   const number = parsePhoneNumberFromString(written, { ...defaultCountry, extract: false })
-  if (!number?.country || !number.isValid()) return undefined
-  const type = number.getType()
-  if (type !== 'MOBILE' && type !== 'FIXED_LINE_OR_MOBILE') return undefined
+  // Only a valid number has a type.
+  const type = number?.getType()
+  if (!number?.country || (type !== 'MOBILE' && type !== 'FIXED_LINE_OR_MOBILE')) return undefined
   return { e164: number.number, country: number.country }
 }
 

@@ -4,11 +4,11 @@
  * Shares are those of such a bank by and large, not of any real one. Addresses are of domains that nobody has (RFC 2606,
  * JPRS); numbers may well be somebody's: nothing made here belongs near a real provider.
  */
-import type { MemberEvent } from '../../kafka/member-event.ts'
+import type { MemberData as Told } from '../../kafka/member-event.ts'
 import { createRandom, type Random, type Weighted } from './random.ts'
 
 /** All of a member's state, as an event carries it. */
-export type MemberData = Required<MemberEvent['data']>
+export type MemberData = Required<Told>
 
 /** Ids of generated members begin here: above those of the sample members. */
 const FIRST_ID = 200_000_000

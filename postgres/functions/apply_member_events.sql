@@ -29,6 +29,7 @@ create or replace function apply_member_events(
   language plpgsql
   as $$
 declare
+  at timestamptz := challenge_now();
   applied integer;
   changed text[];
   gone text[];
@@ -41,13 +42,13 @@ begin
     )
     select
       e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, e.mobile_carrier,
-      e.birth_date::date, e.family_card::boolean, e.country, e.language, e.notification_preference,
+      e.birth_date, e.family_card, e.country, e.language, e.notification_preference,
       -- A source whose clock is ahead must not outrank the member's own later choice (M2).
-      case when e.event_time is not null then least(e.event_time::timestamptz, challenge_now()) end,
-      e.event_time::timestamptz, apply_member_events.partition, e.kafka_offset
+      case when e.event_time is not null then least(e.event_time, at) end,
+      e.event_time, apply_member_events.partition, e.kafka_offset
     from unnest(
-      member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates,
-      family_cards, countries, languages, notification_preferences, event_times
+      member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates::date[],
+      family_cards::boolean[], countries, languages, notification_preferences, event_times::timestamptz[]
     ) as e (
       member_id, kafka_offset, version, status, email, phone, phone_country, mobile_carrier, birth_date,
       family_card, country, language, notification_preference, event_time
