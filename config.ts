@@ -81,6 +81,44 @@ const apiCallers = z.string({ error: API_KEYS }).transform((value, context): Api
   return callers
 })
 
+/** Where an upstream may have its members sent back to: an origin and a path, and what lies below it. */
+export interface ReturnRule {
+  readonly caller: string
+  /** As {@link URL} writes it; where any port is right, with none. */
+  readonly origin: string
+  /** Loopback hosts only (RFC 8252 §7.3): a program on the member's own machine listens where it can. */
+  readonly anyPort: boolean
+  readonly path: string
+}
+
+const RETURN_URLS =
+  'wants caller=url[,caller=url…], each an http(s) URL with no query; its port may be * on 127.0.0.1, [::1] and localhost'
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
+const ANY_PORT = /^(https?:\/\/[^/]+):\*(?=\/|$)/
+const returnRules = z.string({ error: RETURN_URLS }).transform((value, context): ReturnRule[] => {
+  const rules = value.split(',').map((entry) => returnRule(entry.trim()))
+  const known = rules.filter((rule) => rule !== undefined)
+  if (known.length === rules.length) return known
+  context.addIssue({ code: 'custom', message: RETURN_URLS })
+  return z.NEVER
+})
+
+function returnRule(entry: string): ReturnRule | undefined {
+  const [, caller, given] = /^([A-Za-z0-9._-]{1,64})=(\S+)$/.exec(entry) ?? []
+  if (caller === undefined || given === undefined) return undefined
+  const anyPort = ANY_PORT.test(given)
+  const url = URL.parse(given.replace(ANY_PORT, '$1'))
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    `${url.username}${url.password}${url.search}${url.hash}` !== ''
+  ) {
+    return undefined
+  }
+  if (anyPort && (!LOOPBACK.has(url.hostname) || url.port !== '')) return undefined
+  return { caller, origin: url.origin, anyPort, path: url.pathname }
+}
+
 const pem = (wants: string) =>
   z
     .string({ error: wants })
@@ -120,6 +158,8 @@ const messageFields = {
     .default('www.jal.co.jp'),
 }
 
+const PUBLIC_URL = 'wants the http(s) origin at which browsers reach the API, with no path'
+
 const sections = {
   /** Where the API listens, and the address others reach it at. */
   http: z
@@ -135,6 +175,8 @@ const sections = {
       OTP_SEND_WAIT_SECONDS: int(1, 30, 5),
       /** The secret with which end-user addresses are hashed (HMAC) before they are kept. */
       OTP_IP_HASH_KEY: z.string({ error: 'wants 32 bytes in base64' }).regex(BASE64_KEY, 'wants 32 bytes in base64'),
+      /** How many proxies of ours stand before it: so many entries of X-Forwarded-For, from the end, are believed. */
+      OTP_TRUST_PROXY_HOPS: int(0, 10, 0),
     })
     .transform((v) => ({
       host: v.HOST,
@@ -144,6 +186,29 @@ const sections = {
       requestTimeoutMs: v.OTP_HTTP_REQUEST_TIMEOUT_SECONDS * 1000,
       sendWaitMs: v.OTP_SEND_WAIT_SECONDS * 1000,
       ipHashKey: Buffer.from(v.OTP_IP_HASH_KEY, 'base64') as Uint8Array,
+      trustProxyHops: v.OTP_TRUST_PROXY_HOPS,
+    })),
+
+  /** The pages that members see (P): only the API loads this section, since it signs the proofs. */
+  pages: z
+    .object({
+      /** Where browsers reach the API: what its links and proofs say, whatever a Host header claims. */
+      OTP_PUBLIC_URL: z
+        .url({ protocol: /^https?$/, error: PUBLIC_URL })
+        .refine((url) => URL.parse(url)?.href === `${URL.parse(url)?.origin}/`, PUBLIC_URL)
+        .default('http://127.0.0.1:8080')
+        .transform((url) => new URL(url).origin),
+      /** Ed25519 seeds: the first signs, and all are published. */
+      OTP_PROOF_KEYS: keyRing,
+      OTP_RETURN_URLS: returnRules.default([]),
+      /** How long a verified `change_membership` lets a member change the notification destination (P2). */
+      OTP_STEP_UP_SECONDS: int(1, 3_600, 600),
+    })
+    .transform((v) => ({
+      publicUrl: v.OTP_PUBLIC_URL,
+      proofKeys: v.OTP_PROOF_KEYS,
+      returnRules: v.OTP_RETURN_URLS as readonly ReturnRule[],
+      stepUpSeconds: v.OTP_STEP_UP_SECONDS,
     })),
 
   postgres: z
@@ -454,10 +519,23 @@ export const DEVELOPMENT_KEY_PREFIX = 'dev-'
 const MAY_BE_DEVELOPMENT_KEYS = [
   'OTP_MASTER_KEYS',
   'OTP_CODEC_KEYS',
+  'OTP_PROOF_KEYS',
   'OTP_API_KEYS',
   'SENDGRID_API_KEY',
   'VONAGE_SIGNATURE_SECRET',
 ]
+
+/** A member's code and session travel by what these allow. */
+function pagesUnfitForProduction({ pages }: Partial<Sections>): string[] {
+  if (!pages) return []
+  return [
+    ...(pages.publicUrl.startsWith('https:') ? [] : ['OTP_PUBLIC_URL: wants https in production']),
+    ...(pages.returnRules.some(({ anyPort }) => anyPort)
+      ? ['OTP_RETURN_URLS: has a port of *, which production refuses']
+      : []),
+  ]
+}
+
 /** D5: an SMS is one segment, in every language. Needs all three sections, as the challenge worker has them. */
 function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): string[] {
   if (!providers || !codes || !policy) return []
@@ -494,6 +572,7 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
         mistakes.add(`${name}: holds a development key (${DEVELOPMENT_KEY_PREFIX}…), which production refuses`)
       }
     }
+    for (const mistake of pagesUnfitForProduction(config)) mistakes.add(mistake)
   }
   for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
   if (mistakes.size > 0) {

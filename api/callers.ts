@@ -13,6 +13,7 @@ export type Scope =
   | 'challenges:cancel'
   | 'challenges:any'
   | 'deliverability:check'
+  | 'page-links:create'
   | 'campaigns:read'
   | 'campaigns:write'
 

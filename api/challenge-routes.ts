@@ -4,21 +4,18 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { startChallenge, type Start, type StartRequest } from '../client/start-challenge.ts'
-import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
+import { cancelChallenge } from '../client/verify-code.ts'
 import type { ApiCaller } from '../config.ts'
 import { isChallengeId, normaliseCode } from '../domain/challenge.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
 import { maySee } from './callers.ts'
+import { createChallengeActions } from './challenge-actions.ts'
 import { viewOf } from './challenge-view.ts'
 import type { RouteDeps } from './deps.ts'
-import { handedOver } from './hand-over.ts'
 import { attemptIdOf, idempotencyOf } from './idempotency.ts'
 import { hashIp } from './ip-hash.ts'
 import { problem } from './problems.ts'
-import { refusalWord } from '../postgres/admission.ts'
-import { refusalOf } from './refusal.ts'
 import {
   challengeParams,
   challengeSchema,
@@ -41,7 +38,8 @@ const STARTED = {
 
 export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { temporal, policy, codes, http, background, metrics, inPostgres } = deps
+  const { temporal, policy, codes, http, background, inPostgres } = deps
+  const actions = createChallengeActions(deps)
 
   app.post(
     PATH,
@@ -63,7 +61,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       const { memberId, purpose, channel, locale, endUserIp } = request.body
       const registering = 'phone' in request.body ? toMobileNumber(request.body.phone, 'JP') : undefined
       const key = request.headers['idempotency-key']
-      return startAndAnswer(reply, {
+      const started = await actions.start({
         memberId,
         purpose,
         caller,
@@ -73,6 +71,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         ...(endUserIp !== undefined && { ipHash: hashIp(http.ipHashKey, endUserIp) }),
         ...idempotencyOf({ caller, key, operation: 'start', path: PATH, body: request.body }),
       })
+      return answerStarted(reply, started)
     },
   )
 
@@ -117,13 +116,9 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       const challengeId = idOf(request.params.challengeId)
       const attemptId = attemptIdOf(caller.name, request.headers['idempotency-key'])
       const startedBy = caller.scopes.includes('challenges:any') ? {} : { startedBy: caller.name }
-      const verified = await inPostgres((sql) =>
-        verifyCode({ sql, temporal, policy, codes }, { challengeId, code, attemptId, ...startedBy }),
-      )
-      if (verified === undefined) throw unknownChallenge()
-      background.add('tell of a verdict', verified.told)
-      metrics.verdicts.inc({ result: verified.answer.result })
-      return verified.answer
+      const answer = await actions.verify({ challengeId, code, attemptId, ...startedBy })
+      if (answer === undefined) throw unknownChallenge()
+      return answer
     },
   )
 
@@ -159,20 +154,11 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       const path = `${PATH}/${older.challengeId}/resend`
       const key = request.headers['idempotency-key']
       const { body } = request
-      const { continuedBy } = older
-      const newest = continuedBy === null ? older : await inPostgres((sql) => readChallenge(sql, continuedBy))
-      const channel = body.channel ?? newest?.channel ?? undefined
-      return startAndAnswer(reply, {
-        memberId: older.memberId,
-        purpose: older.purpose,
-        // Whoever started the older one sees the newer one too.
-        caller: older.caller,
-        continues: older.challengeId,
-        ...(older.language !== null && { locale: older.language }),
-        ...(channel && { channel }),
-        ...registeringOf(older),
+      const started = await actions.resend(older, {
+        ...(body.channel && { channel: body.channel }),
         ...idempotencyOf({ caller: request.caller.name, key, operation: 'resend', path, body }),
       })
+      return answerStarted(reply, started)
     },
   )
 
@@ -203,23 +189,10 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     },
   )
 
-  async function startAndAnswer(reply: FastifyReply, request: StartRequest) {
-    const start = await inPostgres((sql) => startChallenge({ sql, temporal, policy }, request))
-    if (!('challenge' in start)) throw refused(start)
-    if (start.kind === 'admitted') metrics.started.inc()
-    const challenge = await handedOver(deps, start)
-    if (challenge.outcome === 'undeliverable') {
-      const { reason, advice } = challenge
-      throw refused({ kind: 'undeliverable', reason: reason ?? 'not_sent', advice: advice ?? 'contact_center' })
-    }
+  function answerStarted(reply: FastifyReply, challenge: Challenge) {
     const isSending = challenge.sentAt === null && challenge.outcome === null
     reply.code(isSending ? 202 : 201).header('location', `${PATH}/${challenge.challengeId}`)
     return viewOf(challenge, policy)
-  }
-
-  function refused(start: Exclude<Start, { challenge: Challenge }>) {
-    metrics.refusals.inc({ at: 'http', reason: refusalWord(start) })
-    return refusalOf(start)
   }
 
   async function visibleChallenge(caller: ApiCaller, id: string): Promise<Challenge> {
@@ -239,12 +212,4 @@ function idOf(id: string): string {
   const challengeId = id.toLowerCase()
   if (!isChallengeId(challengeId)) throw unknownChallenge()
   return challengeId
-}
-
-/** The number being registered is that of the older challenge; gone where the member was erased. */
-function registeringOf({ purpose, destination }: Challenge): Pick<StartRequest, 'registering'> {
-  if (purpose !== 'register_phone') return {}
-  const registering = destination === null ? undefined : toMobileNumber(destination, 'JP')
-  if (registering === undefined) throw problem('challenge_closed', 'The number is no longer known.')
-  return { registering }
 }

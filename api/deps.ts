@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { SentWaiter } from '../client/sent-waiter.ts'
 import type { Config, Policy } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
+import type { Proofs } from '../proofs/proof.ts'
 import type { Background } from './background.ts'
 import type { InPostgres } from './deadline.ts'
 import type { Metrics } from './metrics.ts'
@@ -16,8 +17,9 @@ export interface ApiDeps {
   readonly waiter: SentWaiter
   readonly http: Pick<
     Config<'http'>['http'],
-    'callers' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey'
+    'callers' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey' | 'trustProxyHops'
   >
+  readonly pages: Config<'pages'>['pages']
   readonly webhooks: Config<'webhooks'>['webhooks']
   readonly codes: Config<'codes'>['codes']
   readonly policy: Policy
@@ -29,6 +31,7 @@ export interface ApiDeps {
 export interface RouteDeps extends ApiDeps {
   readonly background: Background
   readonly metrics: Metrics
+  readonly proofs: Proofs
   readonly inPostgres: InPostgres
   /** The same for reports of campaigns. */
   readonly inReports: InPostgres

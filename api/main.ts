@@ -17,8 +17,8 @@ const REPORT_CONNECTIONS = 3
 const REPORT_TIMEOUT_MS = 45_000
 
 async function main() {
-  const config = loadConfig(['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log'])
-  const { http, webhooks, codes, policy, campaign } = config
+  const config = loadConfig(['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log'])
+  const { http, pages, webhooks, codes, policy, campaign } = config
   const log = pino({ name: NAME, level: config.log.level })
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
@@ -29,7 +29,7 @@ async function main() {
   })
   const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()))
   const waiter = await createSentWaiter(sql)
-  const app = buildServer({ sql, reports, temporal, waiter, http, webhooks, codes, policy, campaign, log })
+  const app = buildServer({ sql, reports, temporal, waiter, http, pages, webhooks, codes, policy, campaign, log })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()

@@ -89,15 +89,12 @@ const MEMBER_ID = /^[A-Za-z0-9_-]{1,64}$/
 export const isMemberId = (text: string): boolean => MEMBER_ID.test(text)
 export const memberId = z.string().regex(MEMBER_ID, 'wants 1 to 64 of A-Z a-z 0-9 _ -')
 
+const locale = z.string().max(35).regex(BCP_47, 'wants a BCP 47 language tag')
+
 const startFields = {
   memberId,
   channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
-  locale: z
-    .string()
-    .max(35)
-    .regex(BCP_47, 'wants a BCP 47 language tag')
-    .optional()
-    .describe("The message's language; the member's own where absent"),
+  locale: locale.optional().describe("The message's language; the member's own where absent"),
   endUserIp: z
     .union([z.ipv4(), z.ipv6()], 'wants an IPv4 or IPv6 address')
     .optional()
@@ -112,6 +109,38 @@ export function startBodySchema(purposes: readonly string[]) {
   if (others.length === 0) return registering
   return purposes.includes(REGISTER_PHONE) ? z.discriminatedUnion('purpose', [registering, other]) : other
 }
+
+const linkFields = {
+  memberId,
+  returnUrl: z.string().optional().describe('Where the member goes afterwards; one that is allowed to you'),
+  state: z.string().max(512).optional().describe('Comes back with the member as it is, to tell whose return it is'),
+  locale: locale.optional().describe('The language of the page, and of a code that it sends'),
+}
+const ABOUT = 'wants either challengeId or purpose'
+
+/** A link. Code entry is about a challenge that stands, or about one that begins when the link is opened. */
+export function pageLinkBodySchema(purposes: readonly string[]) {
+  const codeEntry = z
+    .strictObject({
+      ...linkFields,
+      page: z.literal('code-entry'),
+      challengeId: z.string().optional().meta({ format: 'uuid' }),
+      purpose: z
+        .enum(purposes.filter((purpose) => purpose !== REGISTER_PHONE))
+        .optional()
+        .describe('A challenge for it starts when the link is opened'),
+    })
+    .refine(({ challengeId, purpose }) => (challengeId === undefined) !== (purpose === undefined), ABOUT)
+  const destination = z.strictObject({ ...linkFields, page: z.literal('notification-destination') })
+  return z.discriminatedUnion('page', [codeEntry, destination])
+}
+
+export const pageLinkSchema = z
+  .object({
+    url: z.string().meta({ format: 'uri' }).describe('A secret: it opens the page for that member'),
+    expiresAt: time,
+  })
+  .meta({ id: 'PageLink' })
 
 export const resendBody = z.strictObject({
   channel: channel.optional().describe('The other channel; that of the older challenge where absent'),

@@ -6,6 +6,8 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ApiCaller } from '../config.ts'
+import { createProofs } from '../proofs/proof.ts'
+
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
 import { createAuthenticator, requireScope, type Scope } from './callers.ts'
@@ -21,6 +23,8 @@ import { observeRequests } from './observe.ts'
 import { serveOpenApi } from './openapi.ts'
 import { operationsRoutes } from './operations-routes.ts'
 import { watchMethods } from './other-methods.ts'
+import { memberPages } from './pages/member-pages.ts'
+import { pageLinkRoutes } from './page-link-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 declare module 'fastify' {
@@ -54,6 +58,8 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: http.bodyLimitBytes,
+    // By their number: whoever sets it lets nobody but the proxies reach us.
+    trustProxy: (_address, hop) => hop < http.trustProxyHops,
     requestTimeout: http.requestTimeoutMs,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     http: {
@@ -72,6 +78,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const closing = new AbortController()
   const background = createBackground(log)
   const metrics = createMetrics()
+  const proofs = createProofs(deps.pages.proofKeys, deps.pages.publicUrl)
   const inPostgres = boundPostgres(deps.sql)
   const inReports = boundPostgres(deps.reports, REPORTS)
   app.addHook('preClose', async () => closing.abort())
@@ -84,7 +91,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const refuseOtherMethods = watchMethods(app)
   serveOpenApi(app)
   app.register(async (scope) => {
-    await addRoutes(scope, { ...deps, background, metrics, inPostgres, inReports, closing: closing.signal })
+    await addRoutes(scope, { ...deps, background, metrics, proofs, inPostgres, inReports, closing: closing.signal })
     refuseOtherMethods(scope)
   })
   return app
@@ -94,9 +101,12 @@ async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   operationsRoutes(app, deps)
   challengeRoutes(app, deps)
   deliverabilityRoutes(app)
+  pageLinkRoutes(app, deps)
   campaignRoutes(app, deps)
   // In a scope of its own, since its problems are pages too.
   await app.register(async (scope) => campaignPageRoutes(scope, deps))
+  // In a scope of its own, since its bodies are forms.
+  await app.register(async (scope) => memberPages(scope, deps))
   // In a scope of its own, since it reads bodies as they are.
   await app.register(async (scope) => webhookRoutes(scope, deps))
 }

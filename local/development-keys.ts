@@ -10,6 +10,7 @@ export interface DevelopmentKeys {
   readonly apiCallers: string
   readonly masterKeys: string
   readonly codecKeys: string
+  readonly proofKeys: string
   readonly ipHashKey: string
   readonly sendgridApiKey: string
   readonly vonageApplicationId: string
@@ -28,15 +29,23 @@ const SCOPES = [
   'challenges:cancel',
   'challenges:any',
   'deliverability:check',
+  'page-links:create',
   'campaigns:read',
   'campaigns:write',
 ]
+
+const LOCAL_CALLER = `${DEVELOPMENT_KEY_PREFIX}local`
+/** An upstream that is being developed listens on this machine, wherever it finds a port. */
+export const DEVELOPMENT_RETURN_URLS = [
+  `${LOCAL_CALLER}=http://127.0.0.1:*`,
+  `${LOCAL_CALLER}=http://localhost:*`,
+].join()
 
 const secret = () => randomBytes(32).toString('base64')
 const development = (value: string) => `${DEVELOPMENT_KEY_PREFIX}${value}`
 
 const callerWith = (apiKey: string) =>
-  `${development('local')}:${createHash('sha256').update(apiKey).digest('hex')}:${SCOPES.join('+')}`
+  `${LOCAL_CALLER}:${createHash('sha256').update(apiKey).digest('hex')}:${SCOPES.join('+')}`
 
 /** New secrets; production refuses them by their prefix (Q3). */
 export function makeDevelopmentKeys(): DevelopmentKeys {
@@ -47,6 +56,7 @@ export function makeDevelopmentKeys(): DevelopmentKeys {
     apiCallers: callerWith(apiKey),
     masterKeys: `${development('master-1')}:${secret()}`,
     codecKeys: `${development('codec-1')}:${secret()}`,
+    proofKeys: `${development('proof-1')}:${secret()}`,
     ipHashKey: secret(),
     sendgridApiKey: development(randomBytes(24).toString('base64url')),
     vonageApplicationId: randomUUID(),

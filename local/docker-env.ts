@@ -9,6 +9,7 @@ const keys = makeDevelopmentKeys()
 const lines = {
   OTP_MASTER_KEYS: keys.masterKeys,
   OTP_CODEC_KEYS: keys.codecKeys,
+  OTP_PROOF_KEYS: keys.proofKeys,
   OTP_API_KEYS: keys.apiCallers,
   OTP_IP_HASH_KEY: keys.ipHashKey,
   SENDGRID_API_KEY: keys.sendgridApiKey,

@@ -3,7 +3,7 @@
  * local parts and carries the development keys.
  */
 import { join } from 'node:path'
-import type { DevelopmentKeys } from './development-keys.ts'
+import { DEVELOPMENT_RETURN_URLS, type DevelopmentKeys } from './development-keys.ts'
 
 const LOCAL_PROFILE = join(import.meta.dirname, 'temporal-profile.toml')
 
@@ -25,13 +25,13 @@ export interface Addresses {
 }
 
 /** What a process needs beside the addresses; it gets no secret but these (C10). */
-export type Secrets = 'http' | 'codec' | 'codes' | 'providers' | 'webhooks' | 'receipts'
+export type Secrets = 'http' | 'proofs' | 'codec' | 'codes' | 'providers' | 'webhooks' | 'receipts'
 
 /** Each of our processes: its entrance, and the secrets it needs. */
 export const PROCESSES = {
   'codec-server': { entrance: 'temporal/codec-server.ts', secrets: ['codec'] },
   simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers', 'receipts'] },
-  api: { entrance: 'api/main.ts', secrets: ['http', 'codec', 'codes', 'webhooks'] },
+  api: { entrance: 'api/main.ts', secrets: ['http', 'proofs', 'codec', 'codes', 'webhooks'] },
   'challenge-worker': { entrance: 'workers/challenge-worker.ts', secrets: ['codec', 'codes', 'providers'] },
   'campaign-worker': { entrance: 'workers/campaign-worker.ts', secrets: ['codec', 'providers'] },
   'member-consumer': { entrance: 'workers/member-consumer.ts', secrets: [] },
@@ -71,6 +71,7 @@ function addressVariables(addresses: Addresses) {
   return {
     HOST: addresses.httpHost,
     PORT: String(addresses.httpPort),
+    OTP_PUBLIC_URL: apiUrl(addresses),
     DATABASE_URL: addresses.databaseUrl,
     // A profile file of the Temporal CLI may ask for TLS, which the local server does not speak.
     ...(!addresses.temporalIsGiven && { TEMPORAL_ADDRESS: addresses.temporal, TEMPORAL_CONFIG_FILE: LOCAL_PROFILE }),
@@ -92,7 +93,7 @@ function metricsVariables(name: ProcessName, { metricsPorts }: Addresses) {
 
 function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJS.ProcessEnv) {
   const simulator = `http://127.0.0.1:${addresses.simulatorPort}`
-  const webhooks = `http://${isEverywhere(addresses.httpHost) ? '127.0.0.1' : addresses.httpHost}:${addresses.httpPort}/v1/webhooks`
+  const webhooks = `${apiUrl(addresses)}/v1/webhooks`
   const given = (name: string, otherwise: string) => ({ [name]: env[name] || otherwise })
   // A simulated SendGrid cannot sign for a key pair whose private half is somewhere else.
   const signs = {
@@ -107,8 +108,10 @@ function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJ
     http: {
       // The development caller stays beside the given ones: .local/endpoints.json promises its key.
       OTP_API_KEYS: [env['OTP_API_KEYS'], keys.apiCallers].filter(Boolean).join(','),
+      OTP_RETURN_URLS: [env['OTP_RETURN_URLS'], DEVELOPMENT_RETURN_URLS].filter(Boolean).join(','),
       ...given('OTP_IP_HASH_KEY', keys.ipHashKey),
     },
+    proofs: given('OTP_PROOF_KEYS', keys.proofKeys),
     codec: given('OTP_CODEC_KEYS', keys.codecKeys),
     codes: given('OTP_MASTER_KEYS', keys.masterKeys),
     providers: {
@@ -137,6 +140,10 @@ function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJ
     },
   }
 }
+
+/** From this machine. */
+const apiUrl = ({ httpHost, httpPort }: Addresses): string =>
+  `http://${isEverywhere(httpHost) ? '127.0.0.1' : httpHost}:${httpPort}`
 
 const isEverywhere = (host: string): boolean => ['0.0.0.0', '::'].includes(host)
 

@@ -72,6 +72,7 @@ function checkConfiguration(env: NodeJS.ProcessEnv) {
   loadConfig(
     [
       'http',
+      'pages',
       'postgres',
       'temporal',
       'codecServer',

@@ -12,13 +12,14 @@ const HASH = 'ab'.repeat(32)
 const GOOD = {
   OTP_API_KEYS: `booking:${HASH}:challenges:start+challenges:read`,
   OTP_IP_HASH_KEY: KEY,
+  OTP_PROOF_KEYS: `2026p:${KEY}`,
   DATABASE_URL: 'postgres://u:p@localhost:5432/otp',
   OTP_CODEC_KEYS: `2026a:${KEY}`,
   OTP_MASTER_KEYS: `2026b:${KEY},2026a:${KEY}`,
   KAFKA_BROKERS: 'a:9092,b:9092',
 }
 const ED25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
-const SECTIONS = ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
+const SECTIONS = ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
 const mistakesOf = (env: Record<string, string>) => {
   try {
     loadConfig(SECTIONS, { ...GOOD, ...env })
@@ -67,6 +68,20 @@ describe('bad configuration', () => {
     ['OTP_API_KEYS', 'booking:secret:challenges:start'],
     ['OTP_API_KEYS', `booking:${HASH}`],
     ['OTP_API_KEYS', `temporal:${HASH}:challenges:start`],
+    ['OTP_PROOF_KEYS', 'a:c2hvcnQ='],
+    ['OTP_PUBLIC_URL', 'otp.example.jp'],
+    ['OTP_PUBLIC_URL', 'ftp://otp.example.jp'],
+    ['OTP_PUBLIC_URL', 'https://otp.example.jp/pages'],
+    ['OTP_PUBLIC_URL', 'https://user@otp.example.jp'],
+    ['OTP_RETURN_URLS', 'https://bank.example/'],
+    ['OTP_RETURN_URLS', 'bank=bank.example'],
+    ['OTP_RETURN_URLS', 'bank=javascript:alert(1)'],
+    ['OTP_RETURN_URLS', 'bank=https://bank.example:*/'],
+    ['OTP_RETURN_URLS', 'bank=https://127.0.0.1.bank.example:*/'],
+    ['OTP_RETURN_URLS', 'bank=https://user:secret@bank.example/'],
+    ['OTP_RETURN_URLS', 'bank=https://bank.example/?next='],
+    ['OTP_STEP_UP_SECONDS', '0'],
+    ['OTP_TRUST_PROXY_HOPS', '-1'],
     ['KAFKA_BROKERS', 'kafka'],
     ['KAFKA_SSL', 'yes'],
     ['KAFKA_SASL_MECHANISM', 'plain'],
@@ -120,6 +135,15 @@ describe('bad configuration', () => {
     const message = mistakesOf({ ...dev, NODE_ENV: 'production' })
     expect(message).toContain('OTP_MASTER_KEYS: ')
     expect(message).toContain('OTP_API_KEYS: ')
+    expect(mistakesOf({ OTP_PROOF_KEYS: `dev-1:${KEY}`, NODE_ENV: 'production' })).toContain('OTP_PROOF_KEYS: ')
+  })
+
+  it('is pages in production that are reached without TLS, or send their members to any port', () => {
+    const fit = { NODE_ENV: 'production', OTP_PUBLIC_URL: 'https://otp.example.jp' }
+    expect(loadConfig(SECTIONS, { ...GOOD, ...fit }).pages.publicUrl).toBe('https://otp.example.jp')
+    expect(mistakesOf({ ...fit, OTP_PUBLIC_URL: 'http://otp.example.jp' })).toContain('OTP_PUBLIC_URL: ')
+    expect(mistakesOf({ NODE_ENV: 'production' })).toContain('OTP_PUBLIC_URL: ')
+    expect(mistakesOf({ ...fit, OTP_RETURN_URLS: 'bank=http://127.0.0.1:*' })).toContain('OTP_RETURN_URLS: ')
   })
 
   it.each(['api/main.ts', 'workers/challenge-worker.ts', 'workers/member-consumer.ts', 'workers/outbox-relay.ts'])(

@@ -29,6 +29,7 @@ const keys = makeDevelopmentKeys()
 const dotEnv: Record<string, string> = {
   OTP_MASTER_KEYS: keys.masterKeys,
   OTP_CODEC_KEYS: keys.codecKeys,
+  OTP_PROOF_KEYS: keys.proofKeys,
   OTP_API_KEYS: keys.apiCallers,
   OTP_IP_HASH_KEY: keys.ipHashKey,
   SENDGRID_API_KEY: keys.sendgridApiKey,
@@ -58,7 +59,7 @@ const own = Object.entries(services).filter(([, service]) => service.image === '
 describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
-    ['api', ['http', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log']],
+    ['api', ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log']],
     ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log']],
     ['campaign-worker', ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'log']],
     ['member-consumer', ['postgres', 'kafka', 'metrics', 'log']],

@@ -60,6 +60,10 @@ begin
     and m.member_id = cm.member_id and m.status = 'erased';
   delete from reachability r using members m
   where r.member_id = any(member_ids) and m.member_id = r.member_id and m.status = 'erased';
+  delete from page_links l using members m
+  where l.member_id = any(member_ids) and m.member_id = l.member_id and m.status = 'erased';
+  delete from page_sessions s using members m
+  where s.member_id = any(member_ids) and m.member_id = s.member_id and m.status = 'erased';
   delete from challenge_heads where member_id = any(member_ids) and last_seq = 0;
 end
 $$;

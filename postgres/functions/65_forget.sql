@@ -1,5 +1,5 @@
 -- C9, C13, D7: forgets what was kept long enough: an end user's address and an idempotency key after a day, a receipt after
--- `receipt_days`. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
+-- `receipt_days`; links and sessions of pages an hour after their time, and visits with their sessions. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
 create or replace function forget_old(receipt_days int, most int) returns boolean
   language plpgsql volatile
 as $$
@@ -21,6 +21,15 @@ begin
   delete from receipts
   where ctid = any(array(
     select ctid from receipts where received_at < at - make_interval(days => receipt_days) limit most));
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
+  delete from page_sessions
+  where ctid = any(array(select ctid from page_sessions where expires_at < at - interval '1 hour' limit most));
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
+  -- The same browser may come again by a link that it spent, while its session lasts.
+  delete from page_links l
+  where l.ctid = any(array(select ctid from page_links where expires_at < at - interval '2 hours' limit most));
   get diagnostics forgotten = row_count;
   return is_more or forgotten = most;
 end

@@ -13,8 +13,15 @@ import { startSystem, type System } from './system.ts'
 
 /** Who calls in tests; each has a key of its own. */
 export const CALLERS = {
-  web: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'deliverability:check'],
-  other: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel'],
+  web: [
+    'challenges:start',
+    'challenges:read',
+    'challenges:verify',
+    'challenges:cancel',
+    'deliverability:check',
+    'page-links:create',
+  ],
+  other: ['challenges:start', 'challenges:read', 'challenges:verify', 'challenges:cancel', 'page-links:create'],
   support: [
     'challenges:start',
     'challenges:read',
@@ -64,6 +71,8 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       .map((name) => `${name}:${createHash('sha256').update(keys[name]).digest('hex')}:${CALLERS[name].join('+')}`)
       .join(','),
     OTP_IP_HASH_KEY: randomBytes(32).toString('base64'),
+    OTP_PROOF_KEYS: `test-proof:${randomBytes(32).toString('base64')}`,
+    OTP_RETURN_URLS: 'web=https://bank.example/return,web=http://127.0.0.1:*,other=https://other.example/',
   }
   const system = await startSystem({ ...httpEnv, ...overrides })
   await system.process('workers/challenge-worker.ts')
@@ -76,8 +85,8 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
   const servers: FastifyInstance[] = []
 
   const server: Api['server'] = (deps = {}, env = {}) => {
-    const { http, webhooks, codes, policy, campaign } = loadConfig(
-      ['http', 'webhooks', 'codes', 'policy', 'campaign'],
+    const { http, pages, webhooks, codes, policy, campaign } = loadConfig(
+      ['http', 'pages', 'webhooks', 'codes', 'policy', 'campaign'],
       {
         ...system.env,
         ...env,
@@ -90,6 +99,7 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       temporal,
       waiter,
       http,
+      pages,
       webhooks,
       codes,
       policy,

@@ -1,0 +1,86 @@
+/**
+ * What every page of members needs: who is there, in which language, and how a page goes out.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isChallengeId } from '../../domain/challenge.ts'
+import type { SafeHtml } from '@remix-run/html-template'
+import type { Catalog } from '../../messages/catalog.ts'
+import { renderFrame } from '../../pages/members/frame.ts'
+import { readVisit, type PageName, type Visit } from '../../postgres/page-visits.ts'
+import type { RouteDeps } from '../deps.ts'
+import { ASSETS } from './assets.ts'
+import { createPageCookies, hashOf, type PageCookies } from './cookies.ts'
+import { languageOf } from './language.ts'
+import { pageProblem } from './page-problems.ts'
+
+export interface MemberPage {
+  readonly title: string
+  readonly content: SafeHtml
+  /** 200 where absent. */
+  readonly status?: number
+  /** Where the page's forms may lead to beside ourselves: Chromium applies `form-action` to redirects too. */
+  readonly returnUrl?: string | null
+  /** After how many seconds the page is loaded anew where no script runs. */
+  readonly renewSeconds?: number
+}
+
+export interface PageTools {
+  readonly cookies: PageCookies
+  languageOf(request: FastifyRequest): Catalog
+  sendPage(request: FastifyRequest, reply: FastifyReply, page: MemberPage): FastifyReply
+  /**
+   * The visit that the path names, where it is this browser's.
+   *
+   * @throws {PageProblem} `visit_over` for every other: it is never told whether there is such a visit
+   */
+  requireVisit(request: FastifyRequest, visitId: string, page: PageName): Promise<Visit>
+}
+
+export function createPageTools({ pages, inPostgres }: RouteDeps): PageTools {
+  const cookies = createPageCookies(pages.publicUrl)
+  const languageFor = (request: FastifyRequest) => languageOf(request, cookies)
+  return {
+    cookies,
+    languageOf: languageFor,
+    sendPage(request, reply, { status = 200, returnUrl, ...page }) {
+      return reply
+        .code(status)
+        .headers({ ...PRIVATE, 'content-security-policy': policyOf(returnUrl) })
+        .type('text/html; charset=utf-8')
+        .send(renderFrame({ ...page, catalog: languageFor(request), assets: ASSETS }))
+    },
+    async requireVisit(request, visitId, page) {
+      const session = cookies.sessionOf(request)
+      if (session === undefined || !isChallengeId(visitId)) throw pageProblem('visit_over')
+      const visit = await inPostgres((sql) => readVisit(sql, hashOf(session), visitId))
+      if (visit === undefined || visit.page !== page) throw pageProblem('visit_over')
+      return visit
+    },
+  }
+}
+
+/**
+ * `same-origin`: with `no-referrer` a browser would call the origin of our own forms `null`. WebOTP fills in the code for
+ * this page alone.
+ */
+const PRIVATE = {
+  'cache-control': 'no-store',
+  'referrer-policy': 'same-origin',
+  'permissions-policy': 'otp-credentials=(self)',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+}
+
+function policyOf(returnUrl: string | null | undefined): string {
+  const formTargets = ["'self'", ...(returnUrl ? [new URL(returnUrl).origin] : [])]
+  return [
+    "default-src 'none'",
+    "style-src 'self'",
+    "script-src 'self'",
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    `form-action ${formTargets.join(' ')}`,
+    "frame-ancestors 'none'",
+  ].join('; ')
+}

@@ -1,0 +1,118 @@
+/**
+ * Links, sessions and visits of the members' pages (P1). What the functions promise is written above the SQL in
+ * `postgres/functions/80_page_links.sql`.
+ */
+import type { Policy } from '../config.ts'
+import type { Challenge } from './challenges.ts'
+import type { Sql } from './connect.ts'
+
+/** How long a link can be spent; spec P1. */
+export const LINK_SECONDS = 120
+/** How long a session lasts after a link was opened: longer than a code, a few resends, and the way back. */
+export const SESSION_SECONDS = 3_600
+
+export const PAGES = ['code-entry', 'notification-destination'] as const
+export type PageName = (typeof PAGES)[number]
+
+export interface PageLinkRequest {
+  /** SHA-256 of the token. */
+  readonly tokenHash: Uint8Array
+  readonly memberId: string
+  readonly page: PageName
+  readonly caller: string
+  /** Whether the challenge may be one that somebody else started. */
+  readonly anyCaller: boolean
+  readonly challengeId?: string
+  readonly purpose?: string
+  readonly returnUrl?: string
+  readonly state?: string
+  readonly locale?: string
+}
+
+export type PageLink =
+  | { readonly kind: 'made'; readonly expiresAt: string }
+  | { readonly kind: 'unknown_member' | 'unknown_challenge' }
+
+export async function makePageLink(sql: Sql, { tokenHash, ...link }: PageLinkRequest): Promise<PageLink> {
+  const request = { ...link, tokenHash: hex(tokenHash), lifeSeconds: LINK_SECONDS }
+  const [row] = await sql<[{ answer: PageLink }]>`select make_page_link(${sql.json(request)}) as answer`
+  return row.answer
+}
+
+/** What one link began in a browser. */
+export interface Visit {
+  readonly visitId: string
+  readonly memberId: string
+  readonly page: PageName
+  /** The upstream that made the link. */
+  readonly caller: string
+  readonly returnUrl: string | null
+  readonly state: string | null
+  /** BCP 47, as the link said. */
+  readonly locale: string | null
+  /** Of the challenge that begins with the visit. */
+  readonly purpose: string | null
+  /** A challenge of the chain that the visit is about; null where none has begun. */
+  readonly challengeId: string | null
+}
+
+export type OpenedLink =
+  | { readonly kind: 'opened'; readonly visit: Visit; readonly session: 'shown' | 'fresh' }
+  | { readonly kind: 'unknown' | 'used' | 'expired' }
+
+/** All hashes are SHA-256: of the link's token, of the session that the browser showed, and of the one it may get. */
+export async function openPageLink(
+  sql: Sql,
+  link: { tokenHash: Uint8Array; shown?: Uint8Array; fresh: Uint8Array; visitId: string },
+): Promise<OpenedLink> {
+  const request = {
+    tokenHash: hex(link.tokenHash),
+    ...(link.shown && { shown: hex(link.shown) }),
+    fresh: hex(link.fresh),
+    visitId: link.visitId,
+    lifeSeconds: SESSION_SECONDS,
+  }
+  const [row] = await sql<[{ answer: OpenedLink }]>`select open_page_link(${sql.json(request)}) as answer`
+  return row.answer
+}
+
+/** @returns nothing where the visit is not this session's, or the session is over */
+export async function readVisit(sql: Sql, sessionHash: Uint8Array, visitId: string): Promise<Visit | undefined> {
+  const [row] = await sql<[{ answer: Visit }?]>`
+    select page_visit_view(v) as answer from page_visits v join page_sessions s using (session_hash)
+    where v.visit_id = ${visitId} and v.session_hash = ${sessionHash} and s.expires_at > challenge_now()`
+  return row?.answer
+}
+
+/** The visit is about this challenge, and those that continue it. */
+export async function setVisitChallenge(sql: Sql, visitId: string, challengeId: string): Promise<void> {
+  await sql`update page_visits set challenge_id = ${challengeId} where visit_id = ${visitId}`
+}
+
+/** A challenge as its page shows it: the newest of its chain. Seconds are by the judging clock, with fractions. */
+export interface CodeEntry {
+  readonly challenge: Challenge
+  /** Until the code expires; null while none is sent. */
+  readonly secondsLeft: number | null
+  /** Until the same destination may be sent another code (C9's cooldown). */
+  readonly resendSeconds: number
+  /** 0 for not locked, -1 for until an operator unlocks (C7). */
+  readonly lockedSeconds: number
+  /** Until the proof expires: 0 or less where there is none. */
+  readonly proofSeconds: number
+}
+
+export async function readCodeEntry(
+  sql: Sql,
+  challengeId: string,
+  policy: Pick<Policy, 'cooldownSeconds'>,
+  proofSeconds: number,
+): Promise<CodeEntry | undefined> {
+  const rules = { cooldownSeconds: policy.cooldownSeconds, proofSeconds }
+  const [row] = await sql<
+    [{ answer: CodeEntry | null }]
+  >`select code_entry(${challengeId}, ${sql.json(rules)}) as answer`
+  return row.answer ?? undefined
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
