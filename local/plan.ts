@@ -64,6 +64,7 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
     'temporal-sdk': await nextFreePort(9465, taken),
     'member-consumer': await nextFreePort(9466, taken),
     'outbox-relay': await nextFreePort(9467, taken),
+    'campaign-worker': await nextFreePort(9468, taken),
   }
   const temporalElsewhere = temporalInEnvironment(env)
   const temporalPort = temporalElsewhere ? undefined : await choose('Temporal', 7233)

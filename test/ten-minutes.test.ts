@@ -10,8 +10,7 @@ import { createChallengeActivities } from '../activities/challenge.ts'
 import { startChallenge } from '../client/start-challenge.ts'
 import { loadConfig } from '../config.ts'
 import { readChallenge } from '../postgres/challenges.ts'
-import { createSendGrid } from '../providers/sendgrid.ts'
-import { createVonage } from '../providers/vonage.ts'
+import { createSenders } from '../providers/senders.ts'
 import { workerDataConverter } from '../temporal/connect.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
@@ -39,10 +38,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
         ...system.judge,
         delivery: providers,
         onRefusal: () => {},
-        providers: {
-          email: createSendGrid({ ...providers.sendgrid, timeoutMs: providers.timeoutMs }),
-          sms: createVonage({ ...providers.vonage, timeoutMs: providers.timeoutMs }),
-        },
+        providers: createSenders(providers),
       }),
     })
     const running = worker.run()

@@ -2,38 +2,23 @@
  * The bare loop's worker, a process of its own: with the options, the codec and the provider clients of the challenge
  * worker. It tells the process that forked it of every message sent, which costs less than any other way to know.
  */
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { pino } from 'pino'
 import { loadConfig } from '../../config.ts'
-import { createSendGrid } from '../../providers/sendgrid.ts'
-import { createVonage } from '../../providers/vonage.ts'
-import { temporalAddress, workerDataConverter } from '../../temporal/connect.ts'
+import { createSenders } from '../../providers/senders.ts'
+import { connectWorker, installRuntime } from '../../temporal/worker.ts'
 import { createBareActivities } from './activities.ts'
 import { BARE_TASK_QUEUE } from './task-queue.ts'
 
-const { providers, temporal } = loadConfig(['providers', 'temporal'])
-Runtime.install({ shutdownSignals: ['SIGTERM', 'SIGINT'], logger: new DefaultLogger('WARN') })
-const { connectionOptions, namespace = 'default' } = temporalAddress()
-const connection = await NativeConnection.connect(connectionOptions)
-const worker = await Worker.create({
-  connection,
-  namespace,
+const { providers, temporal, metrics } = loadConfig(['providers', 'temporal', 'metrics'])
+const log = pino({ level: 'warn' })
+installRuntime(log, metrics)
+const worker = await connectWorker(temporal, log, {
   taskQueue: BARE_TASK_QUEUE,
   workflowsPath: new URL('workflow.ts', import.meta.url).pathname,
-  dataConverter: workerDataConverter(temporal.codecKeys, () => {}),
-  activities: createBareActivities(
-    {
-      email: createSendGrid({ ...providers.sendgrid, timeoutMs: providers.timeoutMs }),
-      sms: createVonage({ ...providers.vonage, timeoutMs: providers.timeoutMs }),
-    },
-    providers,
-    (sent) => process.send?.({ sent }),
-  ),
-  stickyQueueScheduleToStartTimeout: '1s',
+  activities: createBareActivities(createSenders(providers), providers, (sent) => process.send?.({ sent })),
   maxConcurrentWorkflowTaskExecutions: 16,
-  shutdownGraceTime: '3s',
 })
 const running = worker.run()
 process.send?.({ ready: true })
 await running
-await connection.close()
 process.disconnect()

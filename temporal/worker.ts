@@ -1,0 +1,67 @@
+/**
+ * What the workers have in common: the SDK's runtime, the connection, and how a worker is set up.
+ */
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type RuntimeOptions,
+  type WorkerOptions,
+} from '@temporalio/worker'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { temporalAddress, workerDataConverter } from './connect.ts'
+
+const LOG_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
+
+/** Call it before anything else of the SDK: its log goes to `log`, its metrics to a port of their own where one is set. */
+export function installRuntime(log: Logger, metrics: Config<'metrics'>['metrics']): void {
+  Runtime.install({
+    shutdownSignals: ['SIGTERM', 'SIGINT'],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[LOG_LEVELS[level]](meta ?? {}, message)),
+    ...sdkMetrics(metrics),
+  })
+}
+
+function sdkMetrics({ host, temporalPort }: Config<'metrics'>['metrics']): Pick<RuntimeOptions, 'telemetryOptions'> {
+  if (temporalPort === undefined) return {}
+  const bindAddress = `${host.includes(':') ? `[${host}]` : host}:${temporalPort}`
+  const prometheus = { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true }
+  return { telemetryOptions: { metrics: { prometheus } } }
+}
+
+export interface ConnectedWorker {
+  /** Until the process is told to stop, and what is in hand is finished; then its connection is closed. */
+  run(): Promise<void>
+}
+
+/**
+ * A worker on a connection of its own, to where the environment says that Temporal is.
+ *
+ * @param options what this worker has beside: its task queue, workflows and activities
+ * @throws where Temporal cannot be reached
+ */
+export async function connectWorker(
+  { codecKeys }: Pick<Config<'temporal'>['temporal'], 'codecKeys'>,
+  log: Pick<Logger, 'warn'>,
+  options: Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'>,
+): Promise<ConnectedWorker> {
+  const { connectionOptions, namespace = 'default' } = temporalAddress()
+  const connection = await NativeConnection.connect(connectionOptions)
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    dataConverter: workerDataConverter(codecKeys, () => log.warn('a payload could not be decrypted')),
+    // Short: the first task after a worker was killed waits this long for it.
+    stickyQueueScheduleToStartTimeout: '1s',
+    shutdownGraceTime: '3s',
+    ...options,
+  })
+  return {
+    async run() {
+      await worker.run()
+      await connection.close()
+    },
+  }
+}
