@@ -14,6 +14,7 @@ import {
   type Challenge,
 } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { overdueMemberNotices } from '../postgres/member-notices.ts'
 import { openExecution } from '../temporal/open-execution.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal, deliveryFailedSignal } from '../workflows/messages.ts'
@@ -22,15 +23,18 @@ export interface SweepDependencies {
   readonly sql: Sql
   readonly temporal: Client
   readonly policy: Policy
+  /** Has notices sent, by a workflow each; one whose workflow runs is left to it. */
+  readonly sendNotices: (noticeIds: readonly string[]) => Promise<void>
 }
 
-/** How many challenges each step took. */
+/** How many challenges each step took, and how many notices. */
 export interface Swept {
   readonly overdue: number
   readonly abandoned: number
   readonly terminated: number
   readonly told: number
   readonly undelivered: number
+  readonly notices: number
 }
 
 export type SweepActivities = ReturnType<typeof createSweepActivities>
@@ -42,7 +46,7 @@ const GRACE_SECONDS = 5
 /** How far back ended executions are looked for: many sweeps, so one that was missed matters little. */
 const LOOK_BACK_MS = 15 * 60_000
 
-export function createSweepActivities({ sql, temporal, policy }: SweepDependencies) {
+export function createSweepActivities({ sql, temporal, policy, sendNotices }: SweepDependencies) {
   return {
     async sweepChallenges(): Promise<Swept> {
       const overdue = await closeOverdue(sql, policy, BATCH)
@@ -53,7 +57,16 @@ export function createSweepActivities({ sql, temporal, policy }: SweepDependenci
       if (gone.length > 0) await markTold(sql, gone)
       const undelivered = await undeliveredChallenges(sql, BATCH)
       await Promise.all(undelivered.map(tellOfFailedDelivery))
-      return { overdue, abandoned, terminated, told: untold.length, undelivered: undelivered.length }
+      const notices = await overdueMemberNotices(sql, GRACE_SECONDS, BATCH)
+      await sendNotices(notices)
+      return {
+        overdue,
+        abandoned,
+        terminated,
+        told: untold.length,
+        undelivered: undelivered.length,
+        notices: notices.length,
+      }
     },
   }
 

@@ -38,8 +38,8 @@ export const MOST_LOG_ENTRIES = 200
 export function campaignRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const { temporal, policy, campaign, background, inPostgres, inReports } = deps
-  const { adultAge, smsCountries } = policy
-  const rules = { adultAge, smsCountries, enforceAfterSeconds: campaign.enforceAfterSeconds }
+  const { adultAge, smsCountries, smsRefusedPrefixes } = policy
+  const rules = { adultAge, smsCountries, smsRefusedPrefixes, enforceAfterSeconds: campaign.enforceAfterSeconds }
 
   const report = async (id: string): Promise<CampaignReport> => {
     const found = isCampaignId(id) ? await inReports((sql) => reportCampaign(sql, id, MOST_LOG_ENTRIES)) : undefined

@@ -42,7 +42,13 @@ const LEASE_SECONDS = 10
 const MOST_EVENTS = 4_096
 const MOST_PLAN_MS = 5_000
 
-const RULES = { adultAge: 18, smsCountries: ['JP'], enforceAfterSeconds: 5, leaseSeconds: LEASE_SECONDS }
+const RULES = {
+  adultAge: 18,
+  smsCountries: ['JP'],
+  smsRefusedPrefixes: [],
+  enforceAfterSeconds: 5,
+  leaseSeconds: LEASE_SECONDS,
+}
 
 async function soak(options: Options) {
   const { members, changes, seed, kill, noticesAtOnce } = options

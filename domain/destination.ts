@@ -98,7 +98,8 @@ function usable({ email, phone, phoneCountry }: Reachable, smsRules: SmsRules) {
   }
 }
 
-function smsGuard(
+/** @returns why no SMS goes to a number; undefined where one may */
+export function smsGuard(
   e164: string,
   country: string | null,
   { smsCountries, smsRefusedPrefixes }: SmsRules,

@@ -1,16 +1,15 @@
 /**
  * R2: who is excluded from mandatory SMS. Postgres judges by the same rule (`ineligibility`, 70_eligibility.sql).
  */
+import { smsGuard, type SmsRules } from './destination.ts'
 
 /** In the order in which they are looked for; the first that applies is recorded. */
 export const INELIGIBLE = ['withdrawn', 'family_card', 'minor', 'no_phone', 'phone_unreachable'] as const
 export type Ineligible = (typeof INELIGIBLE)[number]
 
-export interface EligibilityRules {
+export interface EligibilityRules extends SmsRules {
   /** In years. */
   readonly adultAge: number
-  /** ISO 3166-1 alpha-2, of the number. */
-  readonly smsCountries: readonly string[]
 }
 
 export interface EligibilityQuestion extends EligibilityRules {
@@ -19,7 +18,7 @@ export interface EligibilityQuestion extends EligibilityRules {
     readonly familyCard: boolean | null
     /** `2008-02-29`; a member without one counts as an adult. */
     readonly birthDate: string | null
-    /** E.164. */
+    /** E.164; the one that a code would go to. */
     readonly phone: string | null
     /** Of the number. */
     readonly phoneCountry: string | null
@@ -32,15 +31,13 @@ export interface EligibilityQuestion extends EligibilityRules {
 
 /** @returns why the member is excluded, or undefined for one who is eligible */
 export function ineligibility(question: EligibilityQuestion): Ineligible | undefined {
-  const { member, isUnreachable, today, adultAge, smsCountries } = question
+  const { member, isUnreachable, today, adultAge } = question
   if (member.status !== 'active') return 'withdrawn'
   if (member.familyCard) return 'family_card'
   if (member.birthDate !== null && ofAgeOn(member.birthDate, adultAge) > today) return 'minor'
   if (member.phone === null) return 'no_phone'
-  if (isUnreachable || member.phoneCountry === null || !smsCountries.includes(member.phoneCountry)) {
-    return 'phone_unreachable'
-  }
-  return undefined
+  const isUnusable = isUnreachable || smsGuard(member.phone, member.phoneCountry, question) !== undefined
+  return isUnusable ? 'phone_unreachable' : undefined
 }
 
 /** The day on which somebody comes of age; born on 29 February: on 1 March of a year that has none. */

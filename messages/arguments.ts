@@ -10,4 +10,10 @@ export const ARGUMENTS = {
   'code.email.valid': { minutes: 'number' },
   'code.email.purpose': { purpose: 'string' },
   'notice.announcement.sms': { day: 'string' },
+  'notice.destination_changed.sms.phone': { time: 'string', phone: 'string' },
+  'notice.destination_changed.sms.sms': { time: 'string', phone: 'string' },
+  'notice.destination_changed.sms.email': { time: 'string' },
+  'notice.destination_changed.email.phone': { phone: 'string' },
+  'notice.destination_changed.email.sms': { phone: 'string' },
+  'notice.destination_changed.email.when': { time: 'string' },
 } as const

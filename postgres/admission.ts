@@ -42,8 +42,11 @@ export function refusalWord(refusal: NotAdmitted): string {
   return refusal.kind === 'undeliverable' ? (refusal.guard ?? refusal.reason) : refusal.kind
 }
 
+/** A member as a code would reach them (M2): the later of what the member events say and what was set on our pages. */
 interface Member {
   readonly version: number
+  /** Of what was set on our pages; 0 for nothing. */
+  readonly destinationVersion: number
   readonly email: string | null
   readonly phone: string | null
   readonly phoneCountry: string | null
@@ -89,6 +92,7 @@ export async function admitChallenge(
         challengeId: request.challengeId,
         memberId: request.memberId,
         memberVersion: member.version,
+        destinationVersion: member.destinationVersion,
         purpose: request.purpose,
         caller: request.caller,
         ...addressed(choice),
@@ -137,10 +141,12 @@ async function activeMember(
 ): Promise<Member | undefined> {
   const [member] = await sql<[Member?]>`
     select
-      version, email, phone, phone_country as "phoneCountry", mobile_carrier as "mobileCarrier", country, language,
-      notification_preference as "notificationPreference",
+      m.version, coalesce(d.version, 0) as "destinationVersion", m.email, effective_phone(m, d) as phone,
+      effective_phone_country(m, d) as "phoneCountry", effective_carrier(m, d) as "mobileCarrier", m.country, m.language,
+      effective_preference(m, d) as "notificationPreference",
       sms_mandatory(m, ${sql.json(policy)}, ${heedsReceipts}) as "smsMandatory"
     from members m
+    left join destinations d on d.member_id = m.member_id
     where m.member_id = ${memberId} and m.status = 'active'`
   return member
 }

@@ -10,12 +10,11 @@ import type {
   CampaignStatus,
   ExclusionReason,
 } from '../domain/campaign.ts'
+import type { EligibilityRules } from '../domain/eligibility.ts'
 import type { Sql } from './connect.ts'
 
 /** What decides about members, from the configuration. */
-export interface CampaignRules {
-  readonly adultAge: number
-  readonly smsCountries: readonly string[]
+export interface CampaignRules extends EligibilityRules {
   /** R4: from an announcement to the date it names, at least. */
   readonly enforceAfterSeconds: number
 }

@@ -50,6 +50,7 @@ export interface AdmitRequest {
   readonly challengeId: string
   readonly memberId: string
   readonly memberVersion: number
+  readonly destinationVersion: number
   readonly purpose: string
   readonly caller: string
   readonly channel: Channel

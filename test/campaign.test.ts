@@ -45,6 +45,7 @@ function ruled(member: SampleMember) {
     member,
     adultAge: 18,
     smsCountries: ['JP'],
+    smsRefusedPrefixes: [],
     isUnreachable: false,
     today: tokyoDay(new Date()),
   })

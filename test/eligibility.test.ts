@@ -9,7 +9,7 @@ import { connect, type Sql } from '../postgres/connect.ts'
 import { createDatabase, type TestDatabase } from './support/database.ts'
 
 const MEMBERS = 100_000
-const RULES = { adultAge: 18, smsCountries: ['JP', 'TW'] }
+const RULES = { adultAge: 18, smsCountries: ['JP', 'TW'], smsRefusedPrefixes: ['+81990', '+8869'] }
 
 let database: TestDatabase
 let sql: Sql
@@ -43,7 +43,7 @@ describe('coming of age, in Tokyo', () => {
     expect(ineligibility({ ...RULES, member, isUnreachable: false, today })).toBe(reason)
     const [row] = await sql`
       select ineligibility('active', false, ${born}::date, '+819012345678', 'JP', false, tokyo_day(${at}::timestamptz), 18,
-        ${['JP']}) as reason`
+        ${['JP']}, ${[]}::text[]) as reason`
     expect(row!['reason']).toBe(reason ?? null)
   })
 
@@ -67,7 +67,7 @@ it('Postgres and TypeScript agree on 100,000 generated members', async () => {
       status: fc.constantFrom('active' as const, 'active' as const, 'active' as const, 'withdrawn' as const),
       familyCard: fc.constantFrom(false, false, false, true, null),
       birthDate,
-      phone: fc.constantFrom(null, '+819012345678', '+886912345678'),
+      phone: fc.constantFrom(null, '+819012345678', '+819012345678', '+819901234567', '+886912345678'),
       phoneCountry: fc.constantFrom('JP', 'TW', 'US', null),
       isUnreachable: fc.constantFrom(false, false, false, true),
       today,
@@ -76,7 +76,7 @@ it('Postgres and TypeScript agree on 100,000 generated members', async () => {
   )
   const rows = await sql<{ reason: string | null }[]>`
     select ineligibility(q.status, q."familyCard", q."birthDate", q.phone, q."phoneCountry", q."isUnreachable", q.today, 18,
-      ${RULES.smsCountries}) as reason
+      ${RULES.smsCountries}, ${RULES.smsRefusedPrefixes}) as reason
     from jsonb_array_elements(${sql.json(questions)}) with ordinality as e (question, n)
     cross join lateral jsonb_to_record(question) as q (
       status text, "familyCard" boolean, "birthDate" date, phone text, "phoneCountry" text, "isUnreachable" boolean, today date)

@@ -38,6 +38,7 @@ afterAll(async () => {
 const rowsByMember = async () => {
   const rows = await sql`
     select *, birth_date::text, to_json(event_time at time zone 'UTC')#>>'{}' || 'Z' as event_time,
+      to_json(phone_since at time zone 'UTC')#>>'{}' || 'Z' as phone_since,
       to_json(notification_preference_since at time zone 'UTC')#>>'{}' || 'Z' as notification_preference_since
     from members`
   return new Map(rows.map((row) => [row['member_id'] as string, withMilliseconds(row)]))
@@ -378,7 +379,8 @@ describe('a batch', () => {
 
   test('of a source whose clock is ahead does not outrank a later choice of the member', async () => {
     await applyMemberChanges(sql, 0, [{ ...state('m1', 1, '1'), eventTime: '9999-12-31T23:59:59Z' }])
-    const [row] = await sql`select notification_preference_since <= now() as past from members`
-    expect(row).toEqual({ past: true })
+    const [row] =
+      await sql`select notification_preference_since <= now() as preference, phone_since <= now() as phone from members`
+    expect(row).toEqual({ preference: true, phone: true })
   })
 })

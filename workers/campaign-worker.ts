@@ -30,6 +30,7 @@ async function runCampaignWorker(): Promise<void> {
       rules: {
         adultAge: policy.adultAge,
         smsCountries: policy.smsCountries,
+        smsRefusedPrefixes: policy.smsRefusedPrefixes,
         enforceAfterSeconds: campaign.enforceAfterSeconds,
         leaseSeconds: campaign.leaseSeconds,
       },

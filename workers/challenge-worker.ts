@@ -1,11 +1,14 @@
 /**
- * The challenge worker: the workflows and activities of the task queue `otp-challenge`. Holds the master keys.
+ * The challenge worker: the workflows and activities of the task queue `otp-challenge`, and beside it, on a queue and slots of
+ * their own, the notices to single members. Holds the master keys.
  */
 import { ScheduleAlreadyRunning, type Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { createChallengeActivities } from '../activities/challenge.ts'
 import { createCleanupActivities } from '../activities/cleanup.ts'
+import { createMemberNoticeActivities } from '../activities/member-notice.ts'
 import { createSweepActivities } from '../activities/sweep.ts'
+import { sendNotices } from '../client/send-notices.ts'
 import { ConfigError, loadConfig } from '../config.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
 import { serveMetrics } from '../metrics/serve.ts'
@@ -13,7 +16,7 @@ import { connect } from '../postgres/connect.ts'
 import { createSenders } from '../providers/senders.ts'
 import { connectTemporal } from '../temporal/connect.ts'
 import { connectWorker, installRuntime } from '../temporal/worker.ts'
-import { CHALLENGE_TASK_QUEUE } from '../workflows/ids.ts'
+import { CHALLENGE_TASK_QUEUE, NOTICE_TASK_QUEUE } from '../workflows/ids.ts'
 
 const NAME = 'challenge-worker'
 /** Schedules, by id. */
@@ -31,6 +34,7 @@ async function runChallengeWorker(): Promise<void> {
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys)
+  const delivery = { delivery: providers, providers: createSenders(providers) }
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CHALLENGE_TASK_QUEUE,
     workflowsPath: new URL('../workflows/challenge-queue.ts', import.meta.url).pathname,
@@ -39,11 +43,10 @@ async function runChallengeWorker(): Promise<void> {
         sql,
         policy,
         codes,
-        delivery: providers,
+        ...delivery,
         onRefusal: (at, reason) => refusals.inc({ at, reason }),
-        providers: createSenders(providers),
       }),
-      ...createSweepActivities({ sql, temporal, policy }),
+      ...createSweepActivities({ sql, temporal, policy, sendNotices: (ids) => sendNotices(temporal, ids) }),
       ...createCleanupActivities({ sql, retention }),
     },
     // A task that was taken should be worked on soon, since its time-out runs; one thread does them all.
@@ -51,11 +54,20 @@ async function runChallengeWorker(): Promise<void> {
     // Sends wait for slots and for slow providers, at no cost to this process; checks shall not wait for them.
     maxConcurrentActivityTaskExecutions: 500,
   })
+  const noticeWorker = await connectWorker(config.temporal, log, {
+    taskQueue: NOTICE_TASK_QUEUE,
+    workflowsPath: new URL('../workflows/notice-queue.ts', import.meta.url).pathname,
+    activities: createMemberNoticeActivities({ sql, ...delivery }),
+    // Few, so that a provider that hangs is not called by more.
+    maxConcurrentWorkflowTaskExecutions: 4,
+    maxConcurrentActivityTaskExecutions: 10,
+    maxCachedWorkflows: 100,
+  })
   await Promise.all([
     keepSchedule(temporal, SWEEP, 'challengeSweep', config.temporal.sweepIntervalSeconds),
     keepSchedule(temporal, CLEANUP, 'challengeCleanup', CLEANUP_EVERY_SECONDS),
   ])
-  const running = worker.run()
+  const running = Promise.all([worker.run(), noticeWorker.run()])
   log.info('ready')
   await running
   await Promise.all([temporal.connection.close(), sql.end({ timeout: 2 }), metrics.close()])

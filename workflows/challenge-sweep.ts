@@ -1,6 +1,6 @@
 /**
  * The sweep (C11), run by a Temporal Schedule: closes what is past its time or whose execution is gone, and tells the
- * executions that a lost signal left behind.
+ * executions that a lost signal left behind; has notices sent that nobody has begun to send (P2).
  */
 import { proxyActivities } from '@temporalio/workflow'
 import type { Swept, SweepActivities } from '../activities/sweep.ts'

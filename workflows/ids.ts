@@ -13,3 +13,9 @@ export const CAMPAIGN_TASK_QUEUE = 'sms-campaign'
 
 /** R1 */
 export const campaignWorkflowId = (campaignId: string): string => `sms-campaign/${campaignId}`
+
+/** The task queue of notices to single members: no code ever stands behind one of them (D8). */
+export const NOTICE_TASK_QUEUE = 'member-notice'
+
+/** P2 */
+export const memberNoticeWorkflowId = (noticeId: string): string => `member-notice/${noticeId}`

@@ -8,7 +8,7 @@ import { connect, type Sql } from '../../postgres/connect.ts'
 import { planOf } from '../../test/support/campaigns.ts'
 
 const CAMPAIGN = 'bench'
-const RULES = { adultAge: 18, smsCountries: ['JP'], enforceAfterSeconds: 1 }
+const RULES = { adultAge: 18, smsCountries: ['JP'], smsRefusedPrefixes: ['+8120', '+81990'], enforceAfterSeconds: 1 }
 
 export interface DecisionFigure {
   readonly what: 'drawn into a wave' | 'enforced at their date'

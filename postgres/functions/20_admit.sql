@@ -3,7 +3,7 @@
 -- Takes the member's row lock, applies the limits, and gives the challenge the member's next sequence number. A refusal
 -- leaves everything as it was. Safe to repeat with the same idempotency key: it returns the challenge of the first time.
 --
--- request: challengeId, memberId, memberVersion, purpose, caller, channel, destination, language, mobileCarrier,
+-- request: challengeId, memberId, memberVersion, destinationVersion, purpose, caller, channel, destination, language, mobileCarrier,
 --          smsPrefix, ipHash (hex), continues, idempotencyKey, requestHash (hex)
 -- returns: {kind: 'admitted' | 'existing', challenge} | {kind: 'refused', reason, retryAfter?, limit?}
 --          | {kind: 'member_changed'}
@@ -75,7 +75,10 @@ begin
   end if;
 
   perform from members m
-  where m.member_id = member and m.status = 'active' and m.version = (request->>'memberVersion')::bigint;
+  where m.member_id = member and m.status = 'active' and m.version = (request->>'memberVersion')::bigint
+    -- Programs from before there were own destinations say nothing of them.
+    and (request->'destinationVersion' is null or (request->>'destinationVersion')::int
+      = coalesce((select d.version from destinations d where d.member_id = member), 0));
   if not found then
     return jsonb_build_object('kind', 'member_changed');
   end if;

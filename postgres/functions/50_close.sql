@@ -64,6 +64,10 @@ begin
   where l.member_id = any(member_ids) and m.member_id = l.member_id and m.status = 'erased';
   delete from page_sessions s using members m
   where s.member_id = any(member_ids) and m.member_id = s.member_id and m.status = 'erased';
+  delete from destinations d using members m
+  where d.member_id = any(member_ids) and m.member_id = d.member_id and m.status = 'erased';
+  delete from member_notices n using members m
+  where n.member_id = any(member_ids) and m.member_id = n.member_id and m.status = 'erased';
   delete from challenge_heads where member_id = any(member_ids) and last_seq = 0;
 end
 $$;

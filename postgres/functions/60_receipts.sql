@@ -52,8 +52,9 @@ begin
       max(r.occurred_at) filter (where r.kind = 'failed') as failed_at
     from unnest(new_receipts) r
     cross join lateral (
-      select o.member_id, case when o.channel = 'sms' then o.destination else m.phone end as phone
+      select o.member_id, case when o.channel = 'sms' then o.destination else effective_phone(m, d) end as phone
       from challenges o join members m on m.member_id = o.member_id
+      left join destinations d on d.member_id = m.member_id
       where o.challenge_id = r.challenge_id and 'sms' in (o.channel, o.failed_over_from)
       union all
       select n.member_id, cm.phone
@@ -67,7 +68,9 @@ begin
   written as (
     insert into reachability as stands (member_id, phone, delivered_at, failed_at)
     select w.member_id, w.phone, w.delivered_at, w.failed_at
-    from words w join members m on m.member_id = w.member_id and m.phone = w.phone
+    from words w join members m on m.member_id = w.member_id
+    left join destinations d on d.member_id = m.member_id
+    where effective_phone(m, d) = w.phone
     order by w.member_id
     on conflict (member_id) do update set
       phone = excluded.phone,

@@ -1,5 +1,6 @@
--- C9, C13, D7: forgets what was kept long enough: an end user's address and an idempotency key after a day, a receipt after
--- `receipt_days`; links and sessions of pages an hour after their time, and visits with their sessions. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
+-- C9, C13, D7: forgets what was kept long enough: an end user's address and an idempotency key after a day, a receipt, and a
+-- notice that was sent, after `receipt_days`; links and sessions of pages an hour after their time, and visits with their
+-- sessions. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
 create or replace function forget_old(receipt_days int, most int) returns boolean
   language plpgsql volatile
 as $$
@@ -21,6 +22,13 @@ begin
   delete from receipts
   where ctid = any(array(
     select ctid from receipts where received_at < at - make_interval(days => receipt_days) limit most));
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
+  -- One that no provider has answered yet is still to be sent.
+  delete from member_notices
+  where ctid = any(array(
+    select ctid from member_notices
+    where changed_at < at - make_interval(days => receipt_days) and state not in ('due', 'sending') limit most));
   get diagnostics forgotten = row_count;
   is_more := is_more or forgotten = most;
   delete from page_sessions

@@ -20,10 +20,18 @@ as $$
   select coalesce(r.phone = phone and r.failed_at >= coalesce(r.delivered_at, r.failed_at), false)
 $$;
 
--- Null for a member who is eligible, else the first reason that excludes them.
+-- An SMS may go there, as far as the number tells (C9). `phone ^@ any (…)`: it begins as one of them.
+create or replace function sms_allowed(phone text, phone_country text, sms_countries text[], refused_prefixes text[])
+  returns boolean
+  language sql immutable parallel safe
+as $$
+  select phone_country = any (sms_countries) and not phone ^@ any (refused_prefixes)
+$$;
+
+-- Null for a member who is eligible, else the first reason that excludes them. The number is the effective one.
 create or replace function ineligibility(
   status text, family_card boolean, birth_date date, phone text, phone_country text, unreachable boolean,
-  today date, adult_age int, sms_countries text[]
+  today date, adult_age int, sms_countries text[], refused_prefixes text[]
 ) returns text
   language sql immutable parallel safe
 as $$
@@ -33,24 +41,45 @@ as $$
     -- Whoever was born later than that day is not yet of age: `of_age_on` the other way round, once for a whole batch.
     when birth_date > (today - make_interval(years => adult_age))::date then 'minor'
     when phone is null then 'no_phone'
-    when unreachable or phone_country is null or phone_country <> all (sms_countries) then 'phone_unreachable'
+    when unreachable or phone_country is null or phone_country <> all (sms_countries) or phone ^@ any (refused_prefixes)
+      then 'phone_unreachable'
   end
+$$;
+-- As it was before some numbers were refused: nothing calls it any more.
+drop function if exists ineligibility(text, boolean, date, text, text, boolean, date, int, text[]);
+
+-- What a rule names as a list, and nothing where it names none.
+create or replace function rule_list(rules jsonb, name text) returns text[]
+  language sql immutable parallel safe
+as $$
+  select array(select jsonb_array_elements_text(rules->name))
 $$;
 
 -- D2, R2: whether SMS is mandatory for a member right now, whatever the campaign has got round to. A failover does not
 -- heed receipts: the negative one that it comes from must not open the way to e-mail (D7); the next challenge does.
--- rules: adultAge, smsCountries
+-- rules: adultAge, smsCountries, smsRefusedPrefixes
 create or replace function sms_mandatory(m members, rules jsonb, heeds_receipts boolean) returns boolean
+  language sql stable
+as $$
+  select sms_mandatory_with(m, e.number, effective_phone_country(m, d), heeds_receipts and exists (
+    select from reachability r where r.member_id = m.member_id and is_unreachable(r, e.number)), rules)
+  from (select) one
+  left join destinations d on d.member_id = m.member_id
+  cross join lateral (select effective_phone(m, d) as number) e
+$$;
+
+-- The same, had the member this number.
+create or replace function sms_mandatory_with(
+  m members, phone text, phone_country text, unreachable boolean, rules jsonb
+) returns boolean
   language sql stable
 as $$
   select exists (select from enrollments e where e.member_id = m.member_id and e.mandatory_since <= challenge_now())
     and not exists (select from exemptions x where x.member_id = m.member_id and x.until > challenge_now())
     and ineligibility(
-      m.status, m.family_card, m.birth_date, m.phone, m.phone_country,
-      heeds_receipts
-        and exists (select from reachability r where r.member_id = m.member_id and is_unreachable(r, m.phone)),
+      m.status, m.family_card, m.birth_date, phone, phone_country, unreachable,
       tokyo_day(challenge_now()), (rules->>'adultAge')::int,
-      array(select jsonb_array_elements_text(rules->'smsCountries'))
+      rule_list(rules, 'smsCountries'), rule_list(rules, 'smsRefusedPrefixes')
     ) is null
 $$;
 

@@ -13,7 +13,7 @@ as $$
   ) locked
 $$;
 
--- rules: adultAge, smsCountries. Returns how many rows of campaign_members were written.
+-- rules: adultAge, smsCountries, smsRefusedPrefixes. Returns how many rows of campaign_members were written.
 create or replace function consider(campaign text, member_ids text[], rules jsonb) returns integer
   language plpgsql volatile
   -- To its statistics a table that has just grown is still empty, and its rows not worth an index. So every table is asked
@@ -25,7 +25,8 @@ declare
   at timestamptz := challenge_now();
   today date := tokyo_day(at);
   adult_age int := (rules->>'adultAge')::int;
-  sms_countries text[] := array(select jsonb_array_elements_text(rules->'smsCountries'));
+  sms_countries text[] := rule_list(rules, 'smsCountries');
+  refused_prefixes text[] := rule_list(rules, 'smsRefusedPrefixes');
   -- Of waves 1, 2, …; the last bound ends the last wave.
   bounds int[] := array(select from_cohort from campaign_waves where campaign_id = campaign order by wave)
     || (select max(to_cohort) from campaign_waves where campaign_id = campaign);
@@ -37,11 +38,11 @@ begin
   -- Materialized, so that what is judged is judged once for a member, not once for each use of it.
   with judged as materialized (
     select
-      m.member_id, m.status, m.phone, m.birth_date, x.until as exempt_until,
-      m.notification_preference = 'sms' as chose_sms,
+      m.member_id, m.status, effective_phone(m, d) as phone, m.birth_date, x.until as exempt_until,
+      effective_preference(m, d) = 'sms' as chose_sms,
       coalesce(
-        ineligibility(m.status, m.family_card, m.birth_date, m.phone, m.phone_country, is_unreachable(r, m.phone),
-          today, adult_age, sms_countries),
+        ineligibility(m.status, m.family_card, m.birth_date, effective_phone(m, d), effective_phone_country(m, d),
+          is_unreachable(r, effective_phone(m, d)), today, adult_age, sms_countries, refused_prefixes),
         case when x.until > at then 'exempt' end,
         -- Erased, and back before anybody looked: what was announced was announced to somebody else.
         case when cm.state = 'enforced' and cm.phone is null then 'withdrawn' end) as reason,
@@ -52,6 +53,7 @@ begin
     from members m
     left join campaign_members cm
       on cm.campaign_id = campaign and cm.member_id = m.member_id and cm.member_id = any(member_ids)
+    left join destinations d on d.member_id = m.member_id and d.member_id = any(member_ids)
     left join reachability r on r.member_id = m.member_id and r.member_id = any(member_ids)
     left join exemptions x on x.member_id = m.member_id and x.member_id = any(member_ids)
     where m.member_id = any(member_ids)

@@ -1,7 +1,7 @@
 -- R: a campaign from its start to its end. Every function that changes one holds its row, so what an operator said is
 -- true for the next batch (R6).
 --
--- rules: adultAge, smsCountries, enforceAfterSeconds, leaseSeconds, mostTries
+-- rules: adultAge, smsCountries, smsRefusedPrefixes, enforceAfterSeconds, leaseSeconds, mostTries
 -- plan:  {ratePerMinute, quietHours: {from, to} | null, waves: [{percent, ratePerMinute?, bakeSeconds, gate}]}
 -- gate:  {maxSendFailurePercent, maxNegativeReceiptPercent, minVerifiedPercent, minMessages, minChallenges}
 
@@ -191,18 +191,21 @@ begin
   )
   select jsonb_agg(jsonb_build_object(
       'noticeId', h.notice_id, 'memberId', h.member_id, 'kind', h.kind, 'enforceAt', h.enforce_at,
-      'email', m.email, 'language', m.language, 'mobileCarrier', m.mobile_carrier,
+      'email', m.email, 'language', m.language, 'mobileCarrier', effective_carrier(m, d),
       'phone', case
         when h.kind = 'announcement' then (
           select cm.phone from campaign_members cm
           where cm.campaign_id = campaign and cm.member_id = h.member_id and cm.round = h.round)
-        when m.phone_country = any(array(select jsonb_array_elements_text(rules->'smsCountries')))
-          and not exists (select from reachability r where r.member_id = m.member_id and is_unreachable(r, m.phone))
-        then m.phone
+        when sms_allowed(effective_phone(m, d), effective_phone_country(m, d),
+            rule_list(rules, 'smsCountries'), rule_list(rules, 'smsRefusedPrefixes'))
+          and not exists (
+            select from reachability r where r.member_id = m.member_id and is_unreachable(r, effective_phone(m, d)))
+        then effective_phone(m, d)
       end))
     into taken
   from in_hand h
-  join members m on m.member_id = h.member_id;
+  join members m on m.member_id = h.member_id
+  left join destinations d on d.member_id = h.member_id;
 
   if c.rate_per_minute > 0 and taken is not null then
     update campaigns
@@ -608,7 +611,8 @@ declare
   at timestamptz := challenge_now();
   today date := tokyo_day(at);
   adult_age int := (rules->>'adultAge')::int;
-  sms_countries text[] := array(select jsonb_array_elements_text(rules->'smsCountries'));
+  sms_countries text[] := rule_list(rules, 'smsCountries');
+  refused_prefixes text[] := rule_list(rules, 'smsRefusedPrefixes');
   -- Of waves 1, 2, …; the last bound ends the last wave.
   bounds int[] := 0 || array(
     select round((w->>'percent')::numeric * 100)::int from jsonb_array_elements(plan->'waves') with ordinality o (w, n)
@@ -623,11 +627,12 @@ begin
         select
           width_bucket(cohort(campaign, m.member_id), bounds) as wave,
           coalesce(
-            ineligibility(m.status, m.family_card, m.birth_date, m.phone, m.phone_country, is_unreachable(r, m.phone),
-              today, adult_age, sms_countries),
+            ineligibility(m.status, m.family_card, m.birth_date, effective_phone(m, d), effective_phone_country(m, d),
+              is_unreachable(r, effective_phone(m, d)), today, adult_age, sms_countries, refused_prefixes),
             case when x.until > at then 'exempt' end) as reason,
-          m.notification_preference = 'sms' as chose_sms
+          effective_preference(m, d) = 'sms' as chose_sms
         from members m
+        left join destinations d on d.member_id = m.member_id
         left join reachability r on r.member_id = m.member_id
         left join exemptions x on x.member_id = m.member_id
         where m.status <> 'erased'

@@ -28,7 +28,7 @@ $$;
 
 -- Where one member stands in a campaign, and since when; no destination. A member whom it has not taken yet has the wave
 -- of their cohort, and no state. Null where the campaign is unknown; `member` null where the member is.
--- rules: adultAge, smsCountries
+-- rules: adultAge, smsCountries, smsRefusedPrefixes
 create or replace function campaign_member(campaign text, member text, rules jsonb) returns jsonb
   language sql stable
 as $$
@@ -76,8 +76,9 @@ create or replace function campaign_figures(campaign text, points int) returns j
   language sql stable
 as $$
   with announcements as (
-    select n.notice_id, n.wave, n.state, carrier_word(m.mobile_carrier) as carrier
+    select n.notice_id, n.wave, n.state, carrier_word(effective_carrier(m, d)) as carrier
     from campaign_notices n left join members m on m.member_id = n.member_id
+    left join destinations d on d.member_id = n.member_id
     where n.campaign_id = campaign and n.kind = 'announcement' and n.state in ('accepted', 'refused')
   ),
   -- A message's last word, failed before delivered in the same second.
@@ -94,14 +95,15 @@ as $$
     group by grouping sets ((a.wave), (a.carrier))
   ),
   challenged as (
-    select cm.wave, carrier_word(m.mobile_carrier) as carrier, count(*) as challenges,
+    select cm.wave, carrier_word(effective_carrier(m, d)) as carrier, count(*) as challenges,
       count(*) filter (where o.outcome = 'verified') as verified
     from campaign_members cm
     join challenges o on o.member_id = cm.member_id and o.channel = 'sms' and o.send_began_at >= cm.enforced_at
       and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
     left join members m on m.member_id = cm.member_id
+    left join destinations d on d.member_id = cm.member_id
     where cm.campaign_id = campaign and cm.state = 'enforced'
-    group by grouping sets ((cm.wave), (carrier_word(m.mobile_carrier)))
+    group by grouping sets ((cm.wave), (carrier_word(effective_carrier(m, d))))
   ),
   rates as (
     select wave, carrier, sum(sent) as sent, sum(refused) as refused, sum(delivered) as delivered, sum(failed) as failed,

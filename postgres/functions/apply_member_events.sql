@@ -37,14 +37,12 @@ begin
   perform pg_advisory_xact_lock_shared(campaign_start_lock());
   with written as (
     insert into members as stands (
-      member_id, version, status, email, phone, phone_country, mobile_carrier, birth_date, family_card, country,
-      language, notification_preference, notification_preference_since, event_time, kafka_partition, kafka_offset
+      member_id, version, status, email, phone, phone_country, phone_since, mobile_carrier, birth_date, family_card,
+      country, language, notification_preference, notification_preference_since, event_time, kafka_partition, kafka_offset
     )
     select
-      e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, e.mobile_carrier,
-      e.birth_date, e.family_card, e.country, e.language, e.notification_preference,
-      -- A source whose clock is ahead must not outrank the member's own later choice (M2).
-      case when e.event_time is not null then least(e.event_time, at) end,
+      e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, told.since, e.mobile_carrier,
+      e.birth_date, e.family_card, e.country, e.language, e.notification_preference, told.since,
       e.event_time, apply_member_events.partition, e.kafka_offset
     from unnest(
       member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates::date[],
@@ -53,6 +51,8 @@ begin
       member_id, kafka_offset, version, status, email, phone, phone_country, mobile_carrier, birth_date,
       family_card, country, language, notification_preference, event_time
     )
+    -- A source whose clock is ahead must not outrank the member's own later choice (M2).
+    cross join lateral (select case when e.event_time is not null then least(e.event_time, at) end as since) told
     order by e.member_id
     on conflict (member_id) do update set
       version = greatest(stands.version, excluded.version),
@@ -60,6 +60,12 @@ begin
       email = excluded.email,
       phone = excluded.phone,
       phone_country = excluded.phone_country,
+      phone_since = case
+        when excluded.status <> 'erased' and stands.status <> 'erased'
+          and stands.phone is not distinct from excluded.phone
+        then stands.phone_since
+        else excluded.phone_since
+      end,
       mobile_carrier = excluded.mobile_carrier,
       birth_date = excluded.birth_date,
       family_card = excluded.family_card,

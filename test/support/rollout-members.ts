@@ -51,6 +51,7 @@ function fold(records: readonly GeneratedRecord[], today: string): ExpectedMembe
     member: { status, familyCard, birthDate, phone, phoneCountry: number?.country ?? null },
     adultAge: 18,
     smsCountries: ['JP'],
+    smsRefusedPrefixes: [],
     isUnreachable: false,
     today,
   })
