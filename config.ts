@@ -151,6 +151,7 @@ const messageFields = {
   /** D4, and the page: "will be sent from …". */
   OTP_EMAIL_FROM: z.email({ error: 'wants an e-mail address' }).default('jmb_confirmation@jal.com'),
   OTP_SMS_FROM: text('wants a number or sender id').default('0354600124'),
+  OTP_SMS_FROM_SOFTBANK: text('wants a number or sender id').default('22471'),
   /** The host of the origin-bound line of an SMS (D5). */
   OTP_ORIGIN_HOST: z
     .string({ error: 'wants a host name' })
@@ -203,12 +204,25 @@ const sections = {
       OTP_RETURN_URLS: returnRules.default([]),
       /** How long a verified `change_membership` lets a member change the notification destination (P2). */
       OTP_STEP_UP_SECONDS: int(1, 3_600, 600),
+      /** P3: where residents of Japan change their e-mail address themselves. */
+      OTP_EMAIL_CHANGE_URL: httpUrl('wants the http(s) URL of a page').default('https://www.jal.co.jp'),
+      /** How one reaches the JAL Mileage Bank Center. */
+      OTP_CENTER_URL: httpUrl('wants the http(s) URL of a page').default('https://www.jal.co.jp'),
+      OTP_CODE_TTL_SECONDS: messageFields.OTP_CODE_TTL_SECONDS,
+      OTP_EMAIL_FROM: messageFields.OTP_EMAIL_FROM,
+      OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
+      OTP_SMS_FROM_SOFTBANK: messageFields.OTP_SMS_FROM_SOFTBANK,
     })
     .transform((v) => ({
       publicUrl: v.OTP_PUBLIC_URL,
       proofKeys: v.OTP_PROOF_KEYS,
       returnRules: v.OTP_RETURN_URLS as readonly ReturnRule[],
       stepUpSeconds: v.OTP_STEP_UP_SECONDS,
+      emailChangeUrl: v.OTP_EMAIL_CHANGE_URL,
+      centerUrl: v.OTP_CENTER_URL,
+      ttlMinutes: Math.ceil(v.OTP_CODE_TTL_SECONDS / 60),
+      /** Whom messages come from: the help tells members to let them in. */
+      senders: { email: v.OTP_EMAIL_FROM, sms: v.OTP_SMS_FROM, softbank: v.OTP_SMS_FROM_SOFTBANK },
     })),
 
   postgres: z
@@ -380,7 +394,7 @@ const sections = {
       VONAGE_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.nexmo.com'),
       OTP_EMAIL_FROM: messageFields.OTP_EMAIL_FROM,
       OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
-      OTP_SMS_FROM_SOFTBANK: text('wants a number or sender id').default('22471'),
+      OTP_SMS_FROM_SOFTBANK: messageFields.OTP_SMS_FROM_SOFTBANK,
       OTP_ORIGIN_HOST: messageFields.OTP_ORIGIN_HOST,
       /** After that a provider's answer counts as lost. At most 8: the activity that sends has 13 s. */
       OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),

@@ -10,6 +10,8 @@ import { describeError, problem } from '../problems.ts'
 import { assetRoutes } from './assets.ts'
 import { codeEntryRoutes } from './code-entry-routes.ts'
 import { refuseOtherSites } from './cross-site.ts'
+import { helpRoutes } from './help-routes.ts'
+import { languageRoutes } from './language-routes.ts'
 import { linkRoutes } from './link-routes.ts'
 import { toPageProblem } from './page-problems.ts'
 import { createPageTools, type PageTools } from './page-tools.ts'
@@ -26,6 +28,8 @@ export async function memberPages(app: FastifyInstance, deps: RouteDeps): Promis
   answerProblemsAsPages(app, tools)
 
   assetRoutes(app)
+  languageRoutes(app, tools)
+  await app.register((scope) => helpRoutes(scope, deps, tools))
   linkRoutes(app, deps, tools)
   codeEntryRoutes(app, deps, tools)
 }

@@ -13,6 +13,7 @@ const STATUSES = {
   link_unknown: 404,
   link_used: 410,
   link_expired: 410,
+  too_many: 429,
   internal_error: 500,
   unavailable: 503,
 } as const

@@ -11,6 +11,7 @@ import type { RouteDeps } from '../deps.ts'
 import { ASSETS } from './assets.ts'
 import { createPageCookies, hashOf, type PageCookies } from './cookies.ts'
 import { languageOf } from './language.ts'
+import { hereOf } from './own-path.ts'
 import { pageProblem } from './page-problems.ts'
 
 export interface MemberPage {
@@ -47,7 +48,14 @@ export function createPageTools({ pages, inPostgres }: RouteDeps): PageTools {
         .code(status)
         .headers({ ...PRIVATE, 'content-security-policy': policyOf(returnUrl) })
         .type('text/html; charset=utf-8')
-        .send(renderFrame({ ...page, catalog: languageFor(request), assets: ASSETS }))
+        .send(
+          renderFrame({
+            ...page,
+            catalog: languageFor(request),
+            assets: ASSETS,
+            here: hereOf(request, pages.publicUrl),
+          }),
+        )
     },
     async requireVisit(request, visitId, page) {
       const session = cookies.sessionOf(request)
