@@ -1,7 +1,7 @@
 /**
  * An e-mail, laid out: the same sentences as text and as HTML.
  */
-import { html } from 'ghtml'
+import { html } from '@remix-run/html-template'
 
 /** What the e-mail says, in its order. */
 export interface Email {
@@ -31,8 +31,8 @@ export function emailText({ lead, code, facts, advice, warnings, sender }: Email
  */
 export function emailHtml({ language, subject, lead, code, facts, advice, warnings, sender }: Email): string {
   const paragraphs = (lines: readonly string[]) =>
-    lines.map((line) => html`<p style="${LOOK.line}">${line}</p>`).join('\n')
-  return html`<!doctype html>
+    lines.map((line, index) => html`${index === 0 ? null : '\n'}<p style="${LOOK.line}">${line}</p>`)
+  return String(html`<!doctype html>
 <html lang="${language}">
 <head>
 <meta charset="utf-8">
@@ -41,26 +41,26 @@ export function emailHtml({ language, subject, lead, code, facts, advice, warnin
 <meta name="supported-color-schemes" content="light dark">
 <meta name="format-detection" content="telephone=no, date=no, address=no, email=no, url=no">
 <title>${subject}</title>
-<style>!${STYLE}</style>
+<style>${html.raw`${STYLE}`}</style>
 </head>
 <body class="ground" style="${LOOK.body}">
 <div class="ground" style="${LOOK.ground}">
 <div class="card" style="${LOOK.card}">
 <h1 style="${LOOK.lead}">${lead}</h1>
-!${code === undefined ? '' : html`<p class="code" style="${LOOK.code}">${code}</p>`}
-!${paragraphs(facts)}
+${code === undefined ? null : html`<p class="code" style="${LOOK.code}">${code}</p>`}
+${paragraphs(facts)}
 <div class="rule" style="${LOOK.rule}">
-!${paragraphs(advice)}
+${paragraphs(advice)}
 </div>
 <div class="warning" style="${LOOK.warning}">
-!${paragraphs(warnings)}
+${paragraphs(warnings)}
 </div>
 <p class="faint" style="${LOOK.sender}">${sender}</p>
 </div>
 </div>
 </body>
 </html>
-`
+`)
 }
 
 const LOOK = {

@@ -2,7 +2,7 @@
  * What the simulators' pages have in common: one document with its style inside, so that it can also be a file.
  */
 import { readFileSync } from 'node:fs'
-import { html } from 'ghtml'
+import { html, type SafeHtml } from '@remix-run/html-template'
 
 export interface Page {
   readonly headers: Readonly<Record<string, string>>
@@ -25,20 +25,24 @@ const POLICY = [
   "base-uri 'none'",
 ].join('; ')
 
-/** @param content of HTML, as are `tools` and `head` */
 export function renderPage({
   title,
   tools,
-  head = '',
+  head,
   content,
-}: Record<'title' | 'tools' | 'content', string> & { head?: string }): Page {
+}: {
+  title: string
+  tools: SafeHtml
+  head?: SafeHtml
+  content: SafeHtml
+}): Page {
   return {
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': `${POLICY}; frame-ancestors 'none'`,
       'cache-control': 'no-store',
     },
-    html: html`<!doctype html>
+    html: String(html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -47,17 +51,17 @@ export function renderPage({
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>!${STYLE}</style>
-!${head}
+<style>${html.raw`${STYLE}`}</style>
+${head}
 </head>
 <body>
 <header class="top">
 <h1>${title}</h1>
-!${tools}
+${tools}
 </header>
-!${content}
+${content}
 </body>
 </html>
-`,
+`),
   }
 }

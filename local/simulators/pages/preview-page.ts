@@ -1,7 +1,7 @@
 /**
  * Every message in every language, side by side: for whoever writes or translates one (D5).
  */
-import { html } from 'ghtml'
+import { html, type SafeHtml } from '@remix-run/html-template'
 import type { Config } from '../../../config.ts'
 import { catalogs, type Catalog } from '../../../messages/catalog.ts'
 import { renderMessage } from '../../../messages/code-message.ts'
@@ -20,52 +20,50 @@ export function renderPreviewPage(settings: PreviewSettings): Page {
     content: html`<main class="preview">
 <section>
 <h2>SMS, for every purpose</h2>
-!${renderRow((catalog) => renderSms(catalog, settings))}
+${renderRow((catalog) => renderSms(catalog, settings))}
 </section>
-!${purposes.map((purpose) => renderEmails(purpose, settings)).join('\n')}
-</main>`,
+${purposes.map((purpose) => html`${renderEmails(purpose, settings)}\n`)}</main>`,
   })
 }
 
-function renderEmails(purpose: string, settings: PreviewSettings): string {
+function renderEmails(purpose: string, settings: PreviewSettings): SafeHtml {
   return html`<section>
 <h2>E-mail, purpose <code>${purpose}</code></h2>
-!${renderRow((catalog) => renderEmail(catalog, purpose, settings))}
+${renderRow((catalog) => renderEmail(catalog, purpose, settings))}
 </section>`
 }
 
-function renderRow(renderCell: (catalog: Catalog) => string): string {
+function renderRow(renderCell: (catalog: Catalog) => SafeHtml): SafeHtml {
   const cells = catalogs.map((catalog) => {
     const { language } = catalog
     return html`<div class="cell">
 <h3><span lang="${language}">${catalog.text('language.name')}</span> <code>${language}</code></h3>
-!${renderCell(catalog)}
+${renderCell(catalog)}
 </div>`
   })
   return html`<div class="row">
-!${cells.join('\n')}
-</div>`
+${cells.map((cell) => html`${cell}\n`)}</div>`
 }
 
-function renderSms({ language }: Catalog, settings: PreviewSettings): string {
+function renderSms({ language }: Catalog, settings: PreviewSettings): SafeHtml {
   // No purpose stands in an SMS.
   const { text } = renderMessage({ channel: 'sms', language, purpose: '', ...exampleOf(settings) })
   return html`<div class="phone">
 <div class="thread">
 <p class="about"><b>${settings.smsFrom}</b></p>
-!${renderBubble(text, language)}
-<p class="about">!${renderSize(text)}</p>
+${renderBubble(text, language)}
+<p class="about">${renderSize(text)}</p>
 </div>
-!${renderAutofill(text)}
+${renderAutofill(text)}
 </div>`
 }
 
-function renderEmail({ language }: Catalog, purpose: string, settings: PreviewSettings): string {
+function renderEmail({ language }: Catalog, purpose: string, settings: PreviewSettings): SafeHtml {
   const { subject = '', ...parts } = renderMessage({ channel: 'email', language, purpose, ...exampleOf(settings) })
   const mail = { from: settings.emailFrom, subject, language, ...parts }
   return html`<div class="mailbox">
-<p class="mail">!${renderMailHead(mail)}</p>
-!${renderMailBody(mail)}
+<p class="mail">${renderMailHead(mail)}</p>
+${renderMailBody(mail)}
 </div>`
 }
 
