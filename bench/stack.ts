@@ -96,6 +96,7 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
     httpPort: httpPort!,
     codecServerPort: 0,
     simulatorPort: simulatorPort!,
+    bankPort: 0,
     databaseUrl: postgres.url,
     temporal: temporal.address,
     temporalIsGiven: false,

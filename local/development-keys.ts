@@ -7,6 +7,10 @@ import { DEVELOPMENT_KEY_PREFIX } from '../config.ts'
 export interface DevelopmentKeys {
   /** What a caller of the API sends; the others are for our own processes. */
   readonly apiKey: string
+  /** What the demo mileage bank sends; it is a caller of its own. */
+  readonly bankApiKey: string
+  /** Signs the bank's session cookies. */
+  readonly bankSessionKey: string
   readonly apiCallers: string
   readonly masterKeys: string
   readonly codecKeys: string
@@ -41,19 +45,30 @@ export const DEVELOPMENT_RETURN_URLS = [
   `${LOCAL_CALLER}=http://localhost:*`,
 ].join()
 
+/** What the bank needs, and no more. */
+const BANK_SCOPES = ['challenges:start', 'challenges:read', 'challenges:cancel', 'page-links:create']
+
 const secret = () => randomBytes(32).toString('base64')
 const development = (value: string) => `${DEVELOPMENT_KEY_PREFIX}${value}`
 
-const callerWith = (apiKey: string) =>
-  `${LOCAL_CALLER}:${createHash('sha256').update(apiKey).digest('hex')}:${SCOPES.join('+')}`
+/** The bank's name among the callers, and so the audience of the proofs that it gets. */
+export const BANK_CALLER = development('bank')
+
+const callerWith = (name: string, apiKey: string, scopes: readonly string[]) =>
+  `${name}:${createHash('sha256').update(apiKey).digest('hex')}:${scopes.join('+')}`
+const callersWith = ({ apiKey, bankApiKey }: Pick<DevelopmentKeys, 'apiKey' | 'bankApiKey'>) =>
+  [callerWith(LOCAL_CALLER, apiKey, SCOPES), callerWith(BANK_CALLER, bankApiKey, BANK_SCOPES)].join(',')
 
 /** New secrets; production refuses them by their prefix (Q3). */
 export function makeDevelopmentKeys(): DevelopmentKeys {
   const apiKey = development(randomBytes(24).toString('base64url'))
+  const bankApiKey = development(randomBytes(24).toString('base64url'))
   const webhookPair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     apiKey,
-    apiCallers: callerWith(apiKey),
+    bankApiKey,
+    bankSessionKey: secret(),
+    apiCallers: callersWith({ apiKey, bankApiKey }),
     masterKeys: `${development('master-1')}:${secret()}`,
     codecKeys: `${development('codec-1')}:${secret()}`,
     proofKeys: `${development('proof-1')}:${secret()}`,
@@ -80,7 +95,7 @@ export function developmentKeys(file: string): DevelopmentKeys {
   const made = makeDevelopmentKeys()
   const known = readKeys(file)
   // An older version knew fewer scopes.
-  const keys = { ...made, ...known, apiCallers: callerWith(known.apiKey ?? made.apiKey) }
+  const keys = { ...made, ...known, apiCallers: callersWith({ ...made, ...known }) }
   if (Object.keys(made).some((name) => !(name in known))) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, JSON.stringify(keys, undefined, 2), { mode: 0o600 })

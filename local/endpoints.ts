@@ -3,6 +3,8 @@ import { join } from 'node:path'
 
 /** Where everything is while `npm start` runs; the content of `.local/endpoints.json` (spec, section I). */
 export interface Endpoints {
+  /** The demo mileage bank, for a browser. */
+  readonly bank: string
   /** Base URL of the HTTP API. */
   readonly api: string
   /** For `Authorization: Bearer …`; a development key. */

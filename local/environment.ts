@@ -3,7 +3,7 @@
  * local parts and carries the development keys.
  */
 import { join } from 'node:path'
-import { DEVELOPMENT_RETURN_URLS, type DevelopmentKeys } from './development-keys.ts'
+import { BANK_CALLER, DEVELOPMENT_RETURN_URLS, type DevelopmentKeys } from './development-keys.ts'
 
 const LOCAL_PROFILE = join(import.meta.dirname, 'temporal-profile.toml')
 
@@ -13,6 +13,7 @@ export interface Addresses {
   readonly httpPort: number
   readonly codecServerPort: number
   readonly simulatorPort: number
+  readonly bankPort: number
   readonly databaseUrl: string
   readonly temporal: string
   /** Temporal is where the caller's environment says, profile files included. */
@@ -25,7 +26,7 @@ export interface Addresses {
 }
 
 /** What a process needs beside the addresses; it gets no secret but these (C10). */
-export type Secrets = 'http' | 'proofs' | 'codec' | 'codes' | 'providers' | 'webhooks' | 'receipts'
+export type Secrets = 'http' | 'proofs' | 'codec' | 'codes' | 'providers' | 'webhooks' | 'receipts' | 'bank'
 
 /** Each of our processes: its entrance, and the secrets it needs. */
 export const PROCESSES = {
@@ -36,6 +37,7 @@ export const PROCESSES = {
   'campaign-worker': { entrance: 'workers/campaign-worker.ts', secrets: ['codec', 'providers'] },
   'member-consumer': { entrance: 'workers/member-consumer.ts', secrets: [] },
   'outbox-relay': { entrance: 'workers/outbox-relay.ts', secrets: [] },
+  bank: { entrance: 'local/bank/main.ts', secrets: ['bank'] },
 } as const satisfies Record<string, { entrance: string; secrets: readonly Secrets[] }>
 
 export type ProcessName = keyof typeof PROCESSES
@@ -79,8 +81,18 @@ function addressVariables(addresses: Addresses) {
     OTP_CODEC_SERVER_PORT: String(addresses.codecServerPort),
     OTP_CODEC_SERVER_ORIGINS: addresses.uiOrigins.join(','),
     OTP_SIMULATOR_PORT: String(addresses.simulatorPort),
+    BANK_PORT: String(addresses.bankPort),
+    BANK_OTP_URL: apiUrl(addresses),
+    BANK_OTP_CALLER: BANK_CALLER,
   }
 }
+
+/** Where processes and browsers of this machine find the API. */
+export const apiUrl = ({ httpHost, httpPort }: Pick<Addresses, 'httpHost' | 'httpPort'>): string =>
+  `http://${['0.0.0.0', '::'].includes(httpHost) ? '127.0.0.1' : httpHost}:${httpPort}`
+
+/** Where a browser of this machine finds the bank. */
+export const bankUrl = ({ bankPort }: Pick<Addresses, 'bankPort'>): string => `http://127.0.0.1:${bankPort}`
 
 /** Each process has a port of its own, so that one variable of the caller's cannot serve them all. */
 function metricsVariables(name: ProcessName, { metricsPorts }: Addresses) {
@@ -108,7 +120,9 @@ function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJ
     http: {
       // The development caller stays beside the given ones: .local/endpoints.json promises its key.
       OTP_API_KEYS: [env['OTP_API_KEYS'], keys.apiCallers].filter(Boolean).join(','),
-      OTP_RETURN_URLS: [env['OTP_RETURN_URLS'], DEVELOPMENT_RETURN_URLS].filter(Boolean).join(','),
+      OTP_RETURN_URLS: [env['OTP_RETURN_URLS'], DEVELOPMENT_RETURN_URLS, `${BANK_CALLER}=${bankUrl(addresses)}`]
+        .filter(Boolean)
+        .join(','),
       ...given('OTP_IP_HASH_KEY', keys.ipHashKey),
     },
     proofs: given('OTP_PROOF_KEYS', keys.proofKeys),
@@ -138,14 +152,14 @@ function secretVariables(addresses: Addresses, keys: DevelopmentKeys, env: NodeJ
       }),
       ...(signs.vonage && { OTP_SIMULATOR_VONAGE_WEBHOOK_URL: `${webhooks}/vonage/status`, ...vonageAccount }),
     },
+    bank: {
+      BANK_OTP_PUBLIC_URL: env['OTP_PUBLIC_URL'] || apiUrl(addresses),
+      BANK_OTP_API_KEY: keys.bankApiKey,
+      BANK_SESSION_KEY: keys.bankSessionKey,
+      ...((signs.vonage || !hasProvider.sendgrid(env)) && { BANK_OUTBOX_URL: simulator }),
+    },
   }
 }
-
-/** From this machine. */
-const apiUrl = ({ httpHost, httpPort }: Addresses): string =>
-  `http://${isEverywhere(httpHost) ? '127.0.0.1' : httpHost}:${httpPort}`
-
-const isEverywhere = (host: string): boolean => ['0.0.0.0', '::'].includes(host)
 
 /** An empty variable is one that is not set. */
 const definedOf = (env: NodeJS.ProcessEnv) => Object.fromEntries(Object.entries(env).filter(([, value]) => value))

@@ -57,6 +57,7 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
   const httpPort = await configured('the API', 'PORT', 8080, httpHost)
   const codecServerPort = await configured('the codec server', 'OTP_CODEC_SERVER_PORT', 8081)
   const simulatorPort = await configured('the outbox', 'OTP_SIMULATOR_PORT', 8082)
+  const bankPort = await configured('the bank', 'BANK_PORT', 8083)
   const postgresPort = env['DATABASE_URL'] ? undefined : await choose('Postgres', 5433)
   const kafkaPort = env['KAFKA_BROKERS'] ? undefined : await choose('Kafka', 9092)
   const metricsPorts = {
@@ -84,6 +85,7 @@ export async function makePlan(env: NodeJS.ProcessEnv): Promise<Plan> {
       httpPort,
       codecServerPort,
       simulatorPort,
+      bankPort,
       databaseUrl: env['DATABASE_URL'] || UNKNOWN_DATABASE,
       temporalIsGiven: temporalElsewhere !== undefined,
       temporal: temporalElsewhere?.address ?? `127.0.0.1:${temporalPort}`,

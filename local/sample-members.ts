@@ -1,10 +1,7 @@
 /**
- * Members to try things with: produced into the real topic, as the membership system would. Ids, versions and times
- * are fixed, so producing them again changes nothing.
+ * Members to try things with. Ids, versions and times are fixed, so producing them again changes nothing.
  */
-import { Kafka, logLevel, Partitioners } from 'kafkajs'
-import type { MemberData, MemberEvent } from '../kafka/member-event.ts'
-import { MEMBER_EVENTS } from '../kafka/topics.ts'
+import type { MemberData } from '../kafka/member-event.ts'
 
 type Data = Required<MemberData>
 
@@ -20,7 +17,7 @@ const ordinary = {
 } as const
 
 /** The first nine are named in `.local/endpoints.json`; the others make the sample rounder. */
-const samples: Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>> = {
+const samples = {
   sms: {
     memberId: '100000001',
     email: 'sachiko@example.jp',
@@ -89,34 +86,11 @@ const samples: Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>>
     language: 'ko',
   },
   landline: { memberId: '100000019', email: 'rin@example.jp', mobilePhone: '03-1000-0019', mobileCarrier: null },
-}
+} satisfies Record<string, Omit<Data, keyof typeof ordinary> & Partial<Data>>
 
-/**
- * Produces the sample members.
- *
- * @returns the member id of each sample, by its name
- */
-export async function produceSampleMembers(brokers: string[]): Promise<Record<string, string>> {
-  const kafka = new Kafka({ clientId: 'sample-members', brokers, logLevel: logLevel.NOTHING })
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
-  const events = Object.values(samples).map((sample) => toEvent({ ...ordinary, ...sample }))
-  await producer.connect()
-  try {
-    const messages = events.map((event) => ({ key: event.subject, value: JSON.stringify(event) }))
-    await producer.send({ topic: MEMBER_EVENTS, acks: -1, messages })
-  } finally {
-    await producer.disconnect()
-  }
-  return Object.fromEntries(Object.entries(samples).map(([name, { memberId }]) => [name, memberId]))
-}
+export type SampleMember = keyof typeof samples
 
-const toEvent = (data: Data): MemberEvent => ({
-  specversion: '1.0',
-  id: `sample-${data.memberId}-${data.version}`,
-  source: '/membership',
-  type: 'member.registered',
-  subject: data.memberId,
-  time: '2026-11-01T00:00:00Z',
-  datacontenttype: 'application/json',
-  data,
-})
+/** What the membership system knows of each, by the sample's name. */
+export const SAMPLE_MEMBERS = Object.fromEntries(
+  Object.entries(samples).map(([name, sample]) => [name, { ...ordinary, ...sample }]),
+) as Readonly<Record<SampleMember, Data>>

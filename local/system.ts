@@ -7,11 +7,11 @@ import { migrate } from '../postgres/migrate.ts'
 import type { DevelopmentKeys } from './development-keys.ts'
 import { writeEndpoints } from './endpoints.ts'
 import type { Endpoints } from './endpoints.ts'
-import { composeEnvironment, hasProvider, PROCESSES } from './environment.ts'
+import { apiUrl, bankUrl, composeEnvironment, hasProvider, PROCESSES } from './environment.ts'
 import type { ProcessName } from './environment.ts'
 import { startOwnProcess } from './own-process.ts'
 import type { Plan } from './plan.ts'
-import { produceSampleMembers } from './sample-members.ts'
+import { produceSampleMembers } from './produce-samples.ts'
 import type { Guard } from './stack/guarded.ts'
 import { startKafka } from './stack/kafka.ts'
 import type { Part, PartOptions } from './stack/part.ts'
@@ -54,6 +54,7 @@ const NEEDS: Record<ProcessName, readonly Need[]> = {
   'campaign-worker': ['postgres', 'temporal'],
   'member-consumer': ['postgres', 'kafka', 'temporal'],
   'outbox-relay': ['postgres', 'kafka'],
+  bank: ['temporal'],
 }
 
 /** How long the sample members may take from the topic into the database. */
@@ -183,9 +184,10 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
   }
 
   function toEndpoints(sampleMembers: Record<string, string>, simulated: boolean): Endpoints {
-    const host = ['0.0.0.0', '::'].includes(addresses.httpHost) ? '127.0.0.1' : addresses.httpHost
+    const api = apiUrl(addresses)
     return {
-      api: `http://${host}:${addresses.httpPort}`,
+      bank: bankUrl(addresses),
+      api,
       apiKey: keys.apiKey,
       temporal: addresses.temporal,
       ...(plan.temporalUiPort !== undefined && { temporalUi: `http://127.0.0.1:${plan.temporalUiPort}` }),
@@ -195,7 +197,7 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
       database: addresses.databaseUrl,
       ...(simulated && { outbox: `http://127.0.0.1:${addresses.simulatorPort}` }),
       metrics: {
-        api: `http://${host}:${addresses.httpPort}/metrics`,
+        api: `${api}/metrics`,
         ...Object.fromEntries(
           Object.entries(addresses.metricsPorts).map(([name, port]) => [name, `http://127.0.0.1:${port}/metrics`]),
         ),

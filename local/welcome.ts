@@ -2,20 +2,25 @@ import type { Endpoints } from './endpoints.ts'
 
 /** What to open and what to try, for someone who has never seen the system. */
 export function welcome(endpoints: Endpoints, problems: readonly string[]): string {
-  const { api, apiKey, outbox, temporalUi, sampleMembers, kafka } = endpoints
+  const { bank, api, apiKey, outbox, temporalUi, sampleMembers, kafka } = endpoints
   const memberId = sampleMembers['sms'] ?? '<memberId>'
   const lines = [
     '',
-    'Ready.',
+    'Ready. Open this, log in as one of the members, and redeem an award:',
+    '',
+    `  Mileage bank  ${bank}`,
+    outbox &&
+      `  Outbox        ${outbox}   where the one-time passwords arrive, as SendGrid and Vonage would deliver them`,
+    '',
+    'Behind it:',
     '',
     `  API           ${api}/docs`,
-    outbox && `  Outbox        ${outbox}   what SendGrid and Vonage would have delivered`,
     `  Campaigns     ${api}/campaigns   any user name, the API key as password`,
     temporalUi && `  Temporal UI   ${temporalUi}`,
     kafka && `  Kafka         ${kafka}`,
     '  Everything    .local/endpoints.json, logs in .local/logs',
     '',
-    'Ask for a one-time password, and read it in the outbox:',
+    'Without the bank, ask for a one-time password, and read it in the outbox:',
     '',
     `  curl -sX POST ${api}/v1/challenges -H 'authorization: Bearer ${apiKey}' -H 'content-type: application/json' \\`,
     `    -d '{"memberId":"${memberId}","purpose":"view_membership"}'`,

@@ -103,8 +103,9 @@ async function gone(pids: readonly number[], endpoints: Endpoints) {
   for (const port of portsOf(endpoints)) expect(await isFree(port), `port ${port}`).toBe(true)
 }
 
-const portsOf = ({ api, temporal, temporalUi, codecServer, kafka, outbox, database, metrics }: Endpoints) =>
+const portsOf = ({ bank, api, temporal, temporalUi, codecServer, kafka, outbox, database, metrics }: Endpoints) =>
   [
+    bank,
     api,
     `http://${temporal}`,
     temporalUi,
@@ -134,7 +135,7 @@ describe('a start on one machine', () => {
   }, STARTED_MS)
 
   test('leads to a system that answers everywhere it says', async () => {
-    const { api, outbox, temporalUi, metrics } = endpoints
+    const { bank, api, outbox, temporalUi, metrics } = endpoints
     expect(Object.keys(metrics).toSorted()).toEqual([
       'api',
       'challenge-worker',
@@ -142,7 +143,7 @@ describe('a start on one machine', () => {
       'outbox-relay',
       'temporal-sdk',
     ])
-    const urls = [`${api}/healthz`, outbox, `${outbox}/messages`, temporalUi, ...Object.values(metrics)]
+    const urls = [bank, `${api}/healthz`, outbox, `${outbox}/messages`, temporalUi, ...Object.values(metrics)]
     for (const url of urls) expect((await fetch(url!)).status, url).toBe(200)
     expect(Object.keys(endpoints.sampleMembers)).toEqual(
       expect.arrayContaining(['sms', 'email', 'softbank', 'abroad', 'familyCard', 'minor', 'noPhone']),
