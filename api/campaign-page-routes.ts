@@ -1,8 +1,6 @@
 /**
  * Pages for operators (O3): campaigns, with pictures.
  */
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { STATUS_CODES } from 'node:http'
 import { html } from '@remix-run/html-template'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -11,16 +9,14 @@ import { renderCampaign } from '../pages/campaigns/campaign-page.ts'
 import { renderCampaigns } from '../pages/campaigns/index-page.ts'
 import { PAGE_POLICY, renderDocument, type Document } from '../pages/document.ts'
 import { campaignFigures, listCampaigns, reportCampaign } from '../postgres/campaign-reports.ts'
+import { readAsset, serveAssets } from './assets.ts'
 import { MOST_LOG_ENTRIES } from './campaign-routes.ts'
 import { within } from './deadline.ts'
 import type { RouteDeps } from './deps.ts'
 import { describeError, problem, PROBLEMS, toProblem } from './problems.ts'
 import { createSharedLook } from './shared-look.ts'
 
-const STYLE = readFileSync(new URL('../pages/style.css', import.meta.url))
-/** Named by its content, so that it may be kept for ever. */
-const STYLE_PATH = `/assets/pages-${createHash('sha256').update(STYLE).digest('hex').slice(0, 12)}.css`
-const A_YEAR_SECONDS = 31_536_000
+const STYLE = readAsset('pages', 'css', ['base.css', 'style.css'])
 
 const FOR_OPERATORS = { config: { scope: 'campaigns:read', forBrowsers: true }, schema: { hide: true } } as const
 const INDEX = { title: 'Campaigns', href: '/campaigns' }
@@ -42,12 +38,7 @@ export function campaignPageRoutes(app: FastifyInstance, deps: RouteDeps): void 
   )
   const figuresOf = createSharedLook((campaignId) => inReports((sql) => campaignFigures(sql, campaignId, POINTS)))
 
-  app.get(STYLE_PATH, { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .header('cache-control', `public, max-age=${A_YEAR_SECONDS}, immutable`)
-      .type('text/css; charset=utf-8')
-      .send(STYLE),
-  )
+  serveAssets(app, [STYLE])
 
   app.get('/campaigns', FOR_OPERATORS, async (_request, reply) =>
     sendPage(reply, { title: INDEX.title, content: renderCampaigns(await inPostgres(listCampaigns)) }),
@@ -80,7 +71,7 @@ function sendPage(reply: FastifyReply, document: Omit<Document, 'style'>): Fasti
     .header('content-security-policy', PAGE_POLICY)
     .header('cache-control', 'no-store')
     .type('text/html; charset=utf-8')
-    .send(renderDocument({ ...document, style: STYLE_PATH }))
+    .send(renderDocument({ ...document, style: STYLE.path }))
 }
 
 /** Whoever opens a page reads why it is none. */

@@ -5,16 +5,16 @@ import formbody from '@fastify/formbody'
 import cookie from '@fastify/cookie'
 import type { FastifyInstance } from 'fastify'
 import { renderProblem } from '../../pages/members/problem-page.ts'
+import { serveAssets } from '../assets.ts'
 import type { RouteDeps } from '../deps.ts'
 import { describeError, problem } from '../problems.ts'
-import { assetRoutes } from './assets.ts'
 import { codeEntryRoutes } from './code-entry-routes.ts'
 import { refuseOtherSites } from './cross-site.ts'
 import { helpRoutes } from './help-routes.ts'
 import { languageRoutes } from './language-routes.ts'
 import { linkRoutes } from './link-routes.ts'
 import { toPageProblem } from './page-problems.ts'
-import { createPageTools, type PageTools } from './page-tools.ts'
+import { createPageTools, PAGE_ASSETS, type PageTools } from './page-tools.ts'
 
 /** A code, an attempt's id, a phone number: more is no form of ours. */
 const FORM_LIMIT_BYTES = 4_096
@@ -27,7 +27,7 @@ export async function memberPages(app: FastifyInstance, deps: RouteDeps): Promis
   app.addHook('onRequest', async (request) => refuseOtherSites(request, deps.pages.publicUrl))
   answerProblemsAsPages(app, tools)
 
-  assetRoutes(app)
+  serveAssets(app, PAGE_ASSETS)
   languageRoutes(app, tools)
   await app.register((scope) => helpRoutes(scope, deps, tools))
   linkRoutes(app, deps, tools)

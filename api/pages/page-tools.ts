@@ -7,12 +7,16 @@ import type { SafeHtml } from '@remix-run/html-template'
 import type { Catalog } from '../../messages/catalog.ts'
 import { renderFrame } from '../../pages/members/frame.ts'
 import { readVisit, type PageName, type Visit } from '../../postgres/page-visits.ts'
+import { readAsset } from '../assets.ts'
 import type { RouteDeps } from '../deps.ts'
-import { ASSETS } from './assets.ts'
 import { createPageCookies, hashOf, type PageCookies } from './cookies.ts'
 import { languageOf } from './language.ts'
 import { hereOf } from './own-path.ts'
 import { pageProblem } from './page-problems.ts'
+
+const STYLE = readAsset('members', 'css', ['base.css', 'members/style.css'])
+const SCRIPT = readAsset('members', 'js', ['members/script.js'])
+export const PAGE_ASSETS = [STYLE, SCRIPT]
 
 export interface MemberPage {
   readonly title: string
@@ -52,7 +56,7 @@ export function createPageTools({ pages, inPostgres }: RouteDeps): PageTools {
           renderFrame({
             ...page,
             catalog: languageFor(request),
-            assets: ASSETS,
+            assets: { style: STYLE.path, script: SCRIPT.path },
             here: hereOf(request, pages.publicUrl),
           }),
         )

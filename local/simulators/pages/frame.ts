@@ -9,7 +9,9 @@ export interface Page {
   readonly html: string
 }
 
-const STYLE = readFileSync(new URL('style.css', import.meta.url), 'utf8')
+const STYLE = ['../../../pages/base.css', 'style.css']
+  .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
+  .join('')
 
 /**
  * Nothing is fetched and nothing runs but our own script: the pages show what anybody may have sent. Styles may be
