@@ -3,19 +3,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { ApiCaller } from '../config.ts'
+import type { Scope } from '../domain/scopes.ts'
 import { problem } from './problems.ts'
-
-/** `challenges:any` reaches challenges that others started. */
-export type Scope =
-  | 'challenges:start'
-  | 'challenges:read'
-  | 'challenges:verify'
-  | 'challenges:cancel'
-  | 'challenges:any'
-  | 'deliverability:check'
-  | 'page-links:create'
-  | 'campaigns:read'
-  | 'campaigns:write'
 
 /** RFC 6750 §2.1; the scheme's name has no case. */
 const BEARER = /^bearer ([\x21-\x7e]{1,512})$/i

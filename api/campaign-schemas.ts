@@ -3,25 +3,12 @@
  */
 import { z } from 'zod'
 import { DEFAULT_WAVE_PERCENTS, isCampaignId, MEMBER_STATES } from '../domain/campaign.ts'
-import { memberId } from './schemas.ts'
+import { count, memberId, time, why } from './schemas.ts'
 
-const time = z.string().meta({ format: 'date-time' })
-const count = z.int().min(0)
 const most = (max: number) => `wants a whole number from 0 to ${max}`
 const whole = (max: number) => z.int(most(max)).min(0, most(max)).max(max, most(max))
 const PERCENT = 'wants a percentage from 0 to 100'
 const percentage = z.number(PERCENT).min(0, PERCENT).max(100, PERCENT)
-
-/** Postgres keeps no NUL and no half of a surrogate pair; nobody reads the other control characters. */
-const isPlain = (text: string) => text.isWellFormed() && !/\p{Cc}/u.test(text)
-const WHY = 'wants 1 to 500 characters in one line'
-const why = z
-  .string(WHY)
-  .trim()
-  .min(1, WHY)
-  .max(500, WHY)
-  .refine(isPlain, WHY)
-  .describe('For the log and the event: no personal data')
 
 const CAMPAIGN_ID = 'wants 1 to 40 of a-z 0-9 -, not starting with -'
 const campaignId = z
@@ -92,7 +79,7 @@ const plan = z
 export const planBody = z.strictObject({ campaignId, plan })
 
 const UNTIL = 'wants a date and time as 2027-01-31T00:00:00Z'
-const commandFields = { why }
+const commandFields = { why: why('For the log and the event') }
 const word = <W extends string>(command: W) => z.strictObject({ command: z.literal(command), ...commandFields })
 
 /** R6 */

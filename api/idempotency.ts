@@ -9,7 +9,7 @@ export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 export interface IdempotentRequest {
   readonly caller: string
   readonly key: string | undefined
-  readonly operation: 'start' | 'resend'
+  readonly operation: 'start' | 'resend' | 'unlock' | 'page-link' | 'campaign'
   readonly path: string
   /** As validated. */
   readonly body: object
@@ -20,6 +20,12 @@ export function idempotencyOf(request: IdempotentRequest): { idempotency?: { key
   const { caller, key, operation, path, body } = request
   if (key === undefined) return {}
   return { idempotency: { key: `${operation}:${caller}:${key}`, requestHash: hashOf(operation, path, body) } }
+}
+
+/** The same for what starts no challenge, as `claim_request_key` keeps it. */
+export function requestKeyOf(request: IdempotentRequest): { requestKey?: string; requestHash?: string } {
+  const { idempotency } = idempotencyOf(request)
+  return idempotency ? { requestKey: idempotency.key, requestHash: idempotency.requestHash } : {}
 }
 
 function hashOf(operation: string, path: string, body: object): string {

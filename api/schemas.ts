@@ -7,11 +7,11 @@ import { toMobileNumber } from '../phones/mobile-number.ts'
 import { IDEMPOTENCY_KEY } from './idempotency.ts'
 import { NOT_A_CODE, PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
 
-const channel = z.enum(['sms', 'email'])
+export const channel = z.enum(['sms', 'email'])
 /** Answers are of our own making: their formats are shown, not checked. */
-const time = z.string().meta({ format: 'date-time' })
+export const time = z.string().meta({ format: 'date-time' })
 const uuid = z.string().meta({ format: 'uuid' })
-const count = z.int().min(0)
+export const count = z.int().min(0)
 
 const problemSchema = z
   .object({
@@ -88,6 +88,13 @@ const phone = z
 const MEMBER_ID = /^[A-Za-z0-9_-]{1,64}$/
 export const isMemberId = (text: string): boolean => MEMBER_ID.test(text)
 export const memberId = z.string().regex(MEMBER_ID, 'wants 1 to 64 of A-Z a-z 0-9 _ -')
+
+/** Postgres keeps no NUL and no half of a surrogate pair; nobody reads the other control characters. */
+const isPlain = (text: string) => text.isWellFormed() && !/\p{Cc}/u.test(text)
+const WHY = 'wants 1 to 500 characters in one line'
+/** Why somebody did something, in their own words. */
+export const why = (where: string) =>
+  z.string(WHY).trim().min(1, WHY).max(500, WHY).refine(isPlain, WHY).describe(`${where}: no personal data`)
 
 const locale = z.string().max(35).regex(BCP_47, 'wants a BCP 47 language tag')
 

@@ -6,11 +6,12 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ApiCaller } from '../config.ts'
+import type { Scope } from '../domain/scopes.ts'
 import { createProofs } from '../proofs/proof.ts'
 
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
-import { createAuthenticator, requireScope, type Scope } from './callers.ts'
+import { createAuthenticator, requireScope } from './callers.ts'
 import { campaignPageRoutes } from './campaign-page-routes.ts'
 import { campaignRoutes } from './campaign-routes.ts'
 import { challengeRoutes } from './challenge-routes.ts'
@@ -18,6 +19,7 @@ import { boundPostgres } from './deadline.ts'
 import { deliverabilityRoutes } from './deliverability-routes.ts'
 import type { ApiDeps, RouteDeps } from './deps.ts'
 import { acceptOnlyJson, requireJson } from './json-body.ts'
+import { memberRoutes } from './member-routes.ts'
 import { createMetrics } from './metrics.ts'
 import { observeRequests } from './observe.ts'
 import { serveOpenApi } from './openapi.ts'
@@ -102,6 +104,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   challengeRoutes(app, deps)
   deliverabilityRoutes(app)
   pageLinkRoutes(app, deps)
+  memberRoutes(app, deps)
   campaignRoutes(app, deps)
   // In a scope of its own, since its problems are pages too.
   await app.register(async (scope) => campaignPageRoutes(scope, deps))

@@ -58,7 +58,7 @@ export function chooseDestination(request: DestinationRequest): Destination {
       : { undeliverable: guard, advice: 'contact_center', guard }
   }
 
-  const { sms, email, guard } = usable(member, smsRules)
+  const { sms, email, guard } = usableDestinations(member, smsRules)
   const preferred = smsMandatory ? 'sms' : (request.channel ?? member.notificationPreference ?? 'email')
 
   if (preferred === 'sms' && sms !== undefined) return { channel: 'sms', destination: sms }
@@ -80,7 +80,7 @@ export function chooseFailover(
   },
 ): Chosen | { readonly refused: string } {
   if (request.isRegistering) return { refused: 'registering_phone' }
-  const { sms, email, guard } = usable(request.member, request.smsRules)
+  const { sms, email, guard } = usableDestinations(request.member, request.smsRules)
   if (from === 'email') {
     return sms === undefined ? { refused: guard ?? 'no_phone' } : { channel: 'sms', destination: sms }
   }
@@ -89,7 +89,7 @@ export function chooseFailover(
 }
 
 /** What a code could be sent to; with a phone that the rules refuse, why. */
-function usable({ email, phone, phoneCountry }: Reachable, smsRules: SmsRules) {
+export function usableDestinations({ email, phone, phoneCountry }: Reachable, smsRules: SmsRules) {
   const guard = phone === null ? undefined : smsGuard(phone, phoneCountry, smsRules)
   return {
     sms: phone !== null && guard === undefined ? phone : undefined,

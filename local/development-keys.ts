@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:c
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DEVELOPMENT_KEY_PREFIX } from '../config.ts'
+import { SCOPES } from '../domain/scopes.ts'
 
 /** The secrets of one machine's development, as the environment variables want them (see config.ts). */
 export interface DevelopmentKeys {
@@ -26,18 +27,6 @@ export interface DevelopmentKeys {
   readonly sendgridWebhookPublicKey: string
 }
 
-const SCOPES = [
-  'challenges:start',
-  'challenges:read',
-  'challenges:verify',
-  'challenges:cancel',
-  'challenges:any',
-  'deliverability:check',
-  'page-links:create',
-  'campaigns:read',
-  'campaigns:write',
-]
-
 const LOCAL_CALLER = `${DEVELOPMENT_KEY_PREFIX}local`
 /** An upstream that is being developed listens on this machine, wherever it finds a port. */
 export const DEVELOPMENT_RETURN_URLS = [
@@ -57,7 +46,7 @@ export const BANK_CALLER = development('bank')
 const callerWith = (name: string, apiKey: string, scopes: readonly string[]) =>
   `${name}:${createHash('sha256').update(apiKey).digest('hex')}:${scopes.join('+')}`
 const callersWith = ({ apiKey, bankApiKey }: Pick<DevelopmentKeys, 'apiKey' | 'bankApiKey'>) =>
-  [callerWith(LOCAL_CALLER, apiKey, SCOPES), callerWith(BANK_CALLER, bankApiKey, BANK_SCOPES)].join(',')
+  [callerWith(LOCAL_CALLER, apiKey, Object.keys(SCOPES)), callerWith(BANK_CALLER, bankApiKey, BANK_SCOPES)].join(',')
 
 /** New secrets; production refuses them by their prefix (Q3). */
 export function makeDevelopmentKeys(): DevelopmentKeys {

@@ -43,7 +43,7 @@ export function refusalWord(refusal: NotAdmitted): string {
 }
 
 /** A member as a code would reach them (M2): the later of what the member events say and what was set on our pages. */
-interface Member {
+export interface Member {
   readonly version: number
   /** Of what was set on our pages; 0 for nothing. */
   readonly destinationVersion: number
@@ -133,7 +133,8 @@ const addressed = ({ channel, destination }: { channel: Channel; destination: st
   ...(channel === 'sms' && { smsPrefix: smsPrefix(destination) }),
 })
 
-async function activeMember(
+/** @returns nothing for a member who is not known, or has left */
+export async function activeMember(
   sql: Sql,
   policy: Policy,
   memberId: string,

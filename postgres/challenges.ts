@@ -337,10 +337,4 @@ export async function forgetOld(sql: Sql, receiptDays: number, most: number): Pr
   return row.answer
 }
 
-/** C7: an operator gives a locked member their attempts back. @returns whether the member ever had a challenge */
-export async function unlockMember(sql: Sql, memberId: string): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`select unlock_member(${memberId}) as answer`
-  return row.answer
-}
-
 const json = (sql: Sql, value: object) => sql.json(value as Parameters<Sql['json']>[0])

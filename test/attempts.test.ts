@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deriveCode } from '../codes/code.ts'
 import { judgeCode } from '../codes/judge-code.ts'
 import { admitChallenge } from '../postgres/admission.ts'
-import { closeChallenge, openAndStamp, unlockMember } from '../postgres/challenges.ts'
+import { closeChallenge, openAndStamp } from '../postgres/challenges.ts'
+import { unlockMember } from '../postgres/support.ts'
 import { judgeFor, startSystem, wrongCode, type System } from './support/system.ts'
 
 let system: System
@@ -47,6 +48,7 @@ const attemptsOf = async (challengeId: string) =>
     await system.sql`
   select attempts from challenges where challenge_id = ${challengeId}`
   )[0]!['attempts'] as number
+const unlock = (memberId: string) => unlockMember(system.sql, { memberId, by: 'test', why: 'they called' })
 const headOf = async (memberId: string) =>
   (
     await system.sql`
@@ -161,7 +163,7 @@ describe('a member', () => {
       update challenge_heads set locked_until = challenge_now() + interval '1 minute' where member_id = ${memberId}`
     expect((await judgeFor(system, challengeId, code))?.result).toBe('locked')
     expect(await attemptsOf(challengeId)).toBe(0)
-    await unlockMember(system.sql, memberId)
+    await unlock(memberId)
     expect((await judgeFor(system, challengeId, code))?.result).toBe('verified')
   })
 
@@ -173,10 +175,10 @@ describe('a member', () => {
     expect((await headOf(memberId))['lockedUntil']).toBe('infinity')
     await system.shiftClock(365 * 86_400_000)
     expect(await open(memberId).catch((error: Error) => error.message)).toBe('refused locked')
-    expect(await unlockMember(system.sql, memberId)).toBe(true)
+    expect(await unlock(memberId)).toMatchObject({ kind: 'done', isUnlocked: true })
     await open(memberId)
     await system.shiftClock(0)
-    expect(await unlockMember(system.sql, 'nobody')).toBe(false)
+    expect(await unlock('nobody')).toEqual({ kind: 'unknown_member' })
   })
 })
 

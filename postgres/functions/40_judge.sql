@@ -84,13 +84,3 @@ begin
     || jsonb_build_object('challenge', challenge_view(c), 'closedNow', was_open and c.outcome is not null);
 end
 $$;
-
--- An operator gives a locked member their attempts back (C7). Returns whether there was such a member.
-create or replace function unlock_member(member text) returns boolean
-  language sql volatile
-as $$
-  with unlocked as (
-    update challenge_heads set failures = 0, locked_until = null where member_id = member returning 1
-  )
-  select exists (select from unlocked)
-$$;

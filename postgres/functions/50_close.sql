@@ -68,6 +68,9 @@ begin
   where d.member_id = any(member_ids) and m.member_id = d.member_id and m.status = 'erased';
   delete from member_notices n using members m
   where n.member_id = any(member_ids) and m.member_id = n.member_id and m.status = 'erased';
+  update member_unlocks u set why = null
+  from members m
+  where u.member_id = any(member_ids) and u.why is not null and m.member_id = u.member_id and m.status = 'erased';
   delete from challenge_heads where member_id = any(member_ids) and last_seq = 0;
 end
 $$;

@@ -19,6 +19,10 @@ begin
   where ctid = any(array(select ctid from idempotency_keys where created_at < at - interval '24 hours' limit most));
   get diagnostics forgotten = row_count;
   is_more := is_more or forgotten = most;
+  delete from request_keys
+  where ctid = any(array(select ctid from request_keys where created_at < at - interval '24 hours' limit most));
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
   delete from receipts
   where ctid = any(array(
     select ctid from receipts where received_at < at - make_interval(days => receipt_days) limit most));
