@@ -23,13 +23,16 @@ export interface ChallengeActions {
   /**
    * Starts a challenge, and waits until its code is handed over to a provider, though not for ever.
    *
-   * @throws {ProblemError} a refusal, or `undeliverable`
+   * @returns the challenge as it then stands; no provider may have taken its code
+   * @throws {ProblemError} a refusal
    */
   start(request: StartRequest): Promise<Challenge>
   /** Starts a newer challenge that continues `older` (C14). @throws {ProblemError} as {@link start} */
   resend(older: Challenge, how: Resend): Promise<Challenge>
   /** Judges a code. @returns nothing for an unknown challenge, or one that `startedBy` did not start */
   verify(submission: Omit<Submission, 'fromWorkflow'>): Promise<VerifyCodeResult | undefined>
+  /** @throws {ProblemError} `undeliverable`, where a challenge that was just started has ended so */
+  requireDeliverable(challenge: Challenge): void
 }
 
 export function createChallengeActions(deps: RouteDeps): ChallengeActions {
@@ -39,12 +42,7 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
     const started = await inPostgres((sql) => startChallenge({ sql, temporal, policy }, request))
     if (!('challenge' in started)) throw refused(started)
     if (started.kind === 'admitted') metrics.started.inc()
-    const challenge = await handedOver(deps, started)
-    if (challenge.outcome === 'undeliverable') {
-      const { reason, advice } = challenge
-      throw refused({ kind: 'undeliverable', reason: reason ?? 'not_sent', advice: advice ?? 'contact_center' })
-    }
-    return challenge
+    return handedOver(deps, started)
   }
 
   function refused(start: Exclude<Start, { challenge: Challenge }>) {
@@ -54,6 +52,10 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
 
   return {
     start,
+    requireDeliverable({ outcome, reason, advice }) {
+      if (outcome !== 'undeliverable') return
+      throw refused({ kind: 'undeliverable', reason: reason ?? 'not_sent', advice: advice ?? 'contact_center' })
+    },
     async resend(older, { channel: asked, ...how }) {
       const { continuedBy } = older
       const newest = continuedBy === null ? older : await inPostgres((sql) => readChallenge(sql, continuedBy))

@@ -190,6 +190,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
   )
 
   function answerStarted(reply: FastifyReply, challenge: Challenge) {
+    actions.requireDeliverable(challenge)
     const isSending = challenge.sentAt === null && challenge.outcome === null
     reply.code(isSending ? 202 : 201).header('location', `${PATH}/${challenge.challengeId}`)
     return viewOf(challenge, policy)

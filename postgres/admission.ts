@@ -109,6 +109,19 @@ export async function admitChallenge(
   throw new Error('the member changed at every look')
 }
 
+/**
+ * P1: the channel that the member may choose instead of this challenge's, by the rule of an admission that asks for it.
+ * None while a phone is registered, and never e-mail where SMS is mandatory.
+ */
+export async function otherChannel(sql: Sql, policy: Policy, challenge: Challenge): Promise<Channel | undefined> {
+  if (challenge.channel === null || challenge.purpose === 'register_phone') return undefined
+  const member = await activeMember(sql, policy, challenge.memberId, { heedsReceipts: true })
+  if (member === undefined) return undefined
+  const channel = challenge.channel === 'sms' ? 'email' : 'sms'
+  const choice = chooseDestination({ member, smsMandatory: member.smsMandatory, smsRules: policy, channel })
+  return 'channel' in choice && choice.channel === channel ? channel : undefined
+}
+
 /** `refused` says in one word, for operators, what was in the way; `stays` that the challenge's state was. */
 export type Move = { readonly kind: 'moved' | 'stays' } | { readonly kind: 'refused'; readonly reason: string }
 

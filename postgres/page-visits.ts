@@ -2,7 +2,7 @@
  * Links, sessions and visits of the members' pages (P1). What the functions promise is written above the SQL in
  * `postgres/functions/80_page_links.sql`.
  */
-import type { Policy } from '../config.ts'
+import type { Verdict } from '../domain/challenge.ts'
 import type { Challenge } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
@@ -92,26 +92,33 @@ export async function setVisitChallenge(sql: Sql, visitId: string, challengeId: 
 /** A challenge as its page shows it: the newest of its chain. Seconds are by the judging clock, with fractions. */
 export interface CodeEntry {
   readonly challenge: Challenge
-  /** Until the code expires; null while none is sent. */
-  readonly secondsLeft: number | null
+  /** What was said of the attempt that was asked about, where it was judged. */
+  readonly said: { readonly verdict: Verdict; readonly attemptsLeft: number } | null
+  /** Until the code expires; all of its life while its send has not begun. */
+  readonly secondsLeft: number
   /** Until the same destination may be sent another code (C9's cooldown). */
   readonly resendSeconds: number
   /** 0 for not locked, -1 for until an operator unlocks (C7). */
   readonly lockedSeconds: number
-  /** Until the proof expires: 0 or less where there is none. */
+  /** Until the proof expires; 0 where there is none. */
+  readonly proofSeconds: number
+}
+
+export interface EntryRules {
+  readonly cooldownSeconds: number
+  readonly ttlSeconds: number
   readonly proofSeconds: number
 }
 
 export async function readCodeEntry(
   sql: Sql,
   challengeId: string,
-  policy: Pick<Policy, 'cooldownSeconds'>,
-  proofSeconds: number,
+  attemptId: string | undefined,
+  { cooldownSeconds, ttlSeconds, proofSeconds }: EntryRules,
 ): Promise<CodeEntry | undefined> {
-  const rules = { cooldownSeconds: policy.cooldownSeconds, proofSeconds }
-  const [row] = await sql<
-    [{ answer: CodeEntry | null }]
-  >`select code_entry(${challengeId}, ${sql.json(rules)}) as answer`
+  const rules = { cooldownSeconds, ttlSeconds, proofSeconds }
+  const [row] = await sql<[{ answer: CodeEntry | null }]>`
+    select code_entry(${challengeId}, ${attemptId ?? null}, ${sql.json(rules)}) as answer`
   return row.answer ?? undefined
 }
 

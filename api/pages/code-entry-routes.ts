@@ -1,61 +1,87 @@
 /**
- * Code entry (P1).
+ * The page of code entry (P1).
  */
 import { randomUUID } from 'node:crypto'
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { isChallengeId, normaliseCode } from '../../domain/challenge.ts'
-import { renderCodeEntry } from '../../pages/members/code-entry-page.ts'
+import type { FastifyInstance } from 'fastify'
+import { renderCodeEntryPage } from '../../pages/members/code-entry-page.ts'
+import { liveStateOf, noticeOf, stateOf, type Standing } from '../../pages/members/code-state.ts'
 import type { Visit } from '../../postgres/page-visits.ts'
 import type { RouteDeps } from '../deps.ts'
 import { returnTo } from '../return-url.ts'
-import { createCodeEntry } from './code-entry.ts'
-import { pageProblem } from './page-problems.ts'
+import { createCodeEntry, type Form } from './code-entry.ts'
 import type { PageTools } from './page-tools.ts'
 
 const HIDDEN = { schema: { hide: true } } as const
+/** How often the page is loaded anew while the code is being sent, where no script asks. */
+const RENEW_SECONDS = 5
 
 interface Visiting {
   Params: { visitId: string }
-  Body: Record<string, string> | undefined
+  Querystring: Record<string, unknown>
+  Body: Form | undefined
 }
 
 export function codeEntryRoutes(app: FastifyInstance, deps: RouteDeps, tools: PageTools): void {
   const { codes, proofs } = deps
-  const codeEntry = createCodeEntry(deps)
+  const steps = createCodeEntry(deps)
+  const visitOf = (request: Parameters<PageTools['requireVisit']>[0] & { params: Visiting['Params'] }) =>
+    tools.requireVisit(request, request.params.visitId, 'code-entry')
+  const look = async (visit: Visit, attempt?: unknown) =>
+    visit.challengeId === null ? undefined : steps.look(visit, visit.challengeId, attempt)
 
   app.get<Visiting>('/code-entry/:visitId', HIDDEN, async (request, reply) => {
-    const visit = await tools.requireVisit(request, request.params.visitId, 'code-entry')
-    const entry = visit.challengeId === null ? undefined : await codeEntry.look(visit.challengeId)
-    const page = renderCodeEntry({
+    const visit = await visitOf(request)
+    const standing = await look(visit, request.query['attempt'])
+    const page = renderCodeEntryPage({
       catalog: tools.languageOf(request),
       path: pathOf(visit),
-      entry,
-      attempt: randomUUID(),
+      standing,
+      purpose: visit.purpose,
+      notice: noticeOf(request.query, Date.now()),
       digits: codes.digits,
+      attempt: randomUUID(),
+      request: randomUUID(),
+      back: await wayBack(visit, standing),
     })
-    return tools.sendPage(request, reply, { ...page, returnUrl: visit.returnUrl })
+    const renewSeconds = stateOf(standing) === 'sending' ? RENEW_SECONDS : undefined
+    return tools.sendPage(request, reply, {
+      ...page,
+      returnUrl: visit.returnUrl,
+      ...(renewSeconds !== undefined && { renewSeconds }),
+    })
+  })
+
+  app.get<Visiting>('/code-entry/:visitId/state', HIDDEN, async (request, reply) => {
+    const standing = await look(await visitOf(request))
+    return reply.header('cache-control', 'no-store').send(liveStateOf(standing))
   })
 
   app.post<Visiting>('/code-entry/:visitId', HIDDEN, async (request, reply) => {
-    const visit = await tools.requireVisit(request, request.params.visitId, 'code-entry')
-    const { code: typed, attempt } = request.body ?? {}
-    if (typed === undefined || !isChallengeId(attempt)) throw pageProblem('bad_request')
-    const entry = visit.challengeId === null ? undefined : await codeEntry.look(visit.challengeId)
-    if (entry === undefined) return reply.redirect(pathOf(visit), 303)
-    const code = normaliseCode(typed, codes.digits)
-    if (code === undefined) return reply.redirect(`${pathOf(visit)}?invalid`, 303)
-    const { challengeId } = entry.challenge
-    const answer = await codeEntry.verify({ challengeId, code, attemptId: `page:${visit.visitId}:${attempt}` })
-    if (answer?.result === 'verified') return goBack(reply, visit, challengeId)
-    return reply.redirect(`${pathOf(visit)}?attempt=${attempt}`, 303)
+    const visit = await visitOf(request)
+    const standing = await look(visit)
+    if (standing === undefined) return reply.redirect(pathOf(visit), 303)
+    const shown = await steps.submit(visit, standing, request.body ?? {})
+    if (shown !== 'verified') return reply.redirect(`${pathOf(visit)}${shown}`, 303)
+    const back = await wayBack(visit, await look(visit))
+    return reply.redirect(back ?? pathOf(visit), 303)
   })
 
-  async function goBack(reply: FastifyReply, visit: Visit, challengeId: string) {
-    const entry = await codeEntry.look(challengeId)
-    const { channel, memberId, purpose, closedAt } = entry!.challenge
-    if (visit.returnUrl === null || channel === null || closedAt === null) return reply.redirect(pathOf(visit), 303)
-    const proof = await proofs.sign({ challengeId, memberId, purpose, channel, verifiedAt: closedAt }, visit.caller)
-    return reply.redirect(returnTo(visit.returnUrl, { proof, state: visit.state }), 303)
+  app.post<Visiting>('/code-entry/:visitId/send', HIDDEN, async (request, reply) => {
+    const visit = await visitOf(request)
+    const standing = await look(visit)
+    const shown = await (standing === undefined
+      ? steps.begin(visit, request.ip)
+      : steps.resend(visit, standing, request.body ?? {}, request.ip))
+    return reply.redirect(`${pathOf(visit)}${shown}`, 303)
+  })
+
+  /** To the upstream, with a proof as long as one lives. */
+  async function wayBack({ returnUrl, state, caller }: Visit, standing: Standing | undefined) {
+    if (returnUrl === null) return undefined
+    if (standing === undefined || standing.proofSeconds === 0) return returnTo(returnUrl, { state })
+    const { challengeId, memberId, purpose, channel, closedAt } = standing.challenge
+    const verified = { challengeId, memberId, purpose, channel: channel!, verifiedAt: closedAt! }
+    return returnTo(returnUrl, { state, proof: await proofs.sign(verified, caller) })
   }
 }
 

@@ -1,74 +1,106 @@
 /**
- * What can be done on a page of code entry (P1), for every page that has one: begin, submit, send again.
+ * What can be done on a page of code entry (P1), for every page that has one: begin, look, submit, send again.
  */
 import { createHash } from 'node:crypto'
-import type { Channel } from '../../domain/challenge.ts'
-import { readCodeEntry, setVisitChallenge, type CodeEntry, type Visit } from '../../postgres/page-visits.ts'
+import { isChallengeId, normaliseCode, type Channel } from '../../domain/challenge.ts'
+import { noticeQuery, REFUSALS, type Standing } from '../../pages/members/code-state.ts'
+import { otherChannel } from '../../postgres/admission.ts'
+import { readCodeEntry, setVisitChallenge, type Visit } from '../../postgres/page-visits.ts'
+import type { StartRequest } from '../../client/start-challenge.ts'
 import { PROOF_SECONDS } from '../../proofs/proof.ts'
 import { createChallengeActions } from '../challenge-actions.ts'
 import type { RouteDeps } from '../deps.ts'
 import { hashIp } from '../ip-hash.ts'
 import { ProblemError } from '../problems.ts'
+import { pageProblem } from './page-problems.ts'
+
+/** The fields of a form, as they came. */
+export type Form = Readonly<Record<string, string>>
+
+/** What a step leads to: nothing but the page as it now stands, or a query that shows what happened. */
+export type Shown = '' | `?${string}`
 
 export function createCodeEntry(deps: RouteDeps) {
-  const { inPostgres, http, policy } = deps
+  const { inPostgres, http, policy, codes } = deps
   const actions = createChallengeActions(deps)
+  const rules = { ...policy, proofSeconds: PROOF_SECONDS }
+
+  const start = (request: StartRequest) => refusalShown(() => actions.start(request))
+  /** A form means one thing, however often it is sent. */
+  const onceFor = ({ visitId }: Visit, { request, channel = 'same' }: Form) => {
+    if (!isChallengeId(request)) throw pageProblem('bad_request')
+    return { key: `page:${visitId}:${request}:${channel}`, requestHash: hashOf(channel) }
+  }
 
   return {
-    /** The newest challenge of the chain, as its page shows it. */
-    look: (challengeId: string): Promise<CodeEntry | undefined> =>
-      inPostgres((sql) => readCodeEntry(sql, challengeId, policy, PROOF_SECONDS)),
-
-    /**
-     * Starts the challenge that the visit is for, unless it stands: once, however often it is asked for.
-     *
-     * @returns what to add to the page's path: nothing, or the refusal to show
-     */
-    async begin(visit: Visit, ip: string): Promise<string> {
-      const { visitId, memberId, purpose, caller, locale } = visit
-      if (visit.challengeId !== null || purpose === null) return ''
-      return refusalShown(async () => {
-        const challenge = await actions.start({
-          memberId,
-          purpose,
-          caller,
-          ...(locale !== null && { locale }),
-          ipHash: hashIp(http.ipHashKey, ip),
-          idempotency: { key: `visit:${visitId}`, requestHash: hashOf(purpose) },
-        })
-        await inPostgres((sql) => setVisitChallenge(sql, visitId, challenge.challengeId))
+    /** The newest challenge of the chain, as its page shows it; with what was said of an attempt of this visit. */
+    look(visit: Visit, challengeId: string, attempt?: unknown): Promise<Standing | undefined> {
+      return inPostgres(async (sql) => {
+        const attemptId = isChallengeId(attempt) ? attemptIdOf(visit, attempt) : undefined
+        const entry = await readCodeEntry(sql, challengeId, attemptId, rules)
+        return entry && { ...entry, otherChannel: await otherChannel(sql, policy, entry.challenge) }
       })
     },
 
-    /** Starts a newer challenge that continues this one. @returns as {@link begin} */
-    resend: (entry: CodeEntry, ip: string, channel?: Channel): Promise<string> =>
-      refusalShown(() =>
-        actions.resend(entry.challenge, {
+    /** Starts the challenge that the visit is for, unless it stands: once, however often it is asked for. */
+    async begin(visit: Visit, ip: string): Promise<Shown> {
+      const { visitId, memberId, purpose, caller, locale } = visit
+      if (visit.challengeId !== null || purpose === null) return ''
+      const { shown, value } = await start({
+        memberId,
+        purpose,
+        caller,
+        ...(locale !== null && { locale }),
+        ipHash: hashIp(http.ipHashKey, ip),
+        idempotency: { key: `page:${visitId}:begin`, requestHash: hashOf(purpose) },
+      })
+      if (value) await inPostgres((sql) => setVisitChallenge(sql, visitId, value.challengeId))
+      return shown
+    },
+
+    /** Judges the code of a form, as one attempt however often the form is sent. */
+    async submit(visit: Visit, { challenge }: Standing, form: Form): Promise<Shown | 'verified'> {
+      const { code: typed, attempt } = form
+      if (typed === undefined || !isChallengeId(attempt)) throw pageProblem('bad_request')
+      const code = normaliseCode(typed, codes.digits)
+      if (code === undefined) return '?invalid'
+      const { challengeId } = challenge
+      const answer = await actions.verify({ challengeId, code, attemptId: attemptIdOf(visit, attempt) })
+      return answer?.result === 'verified' ? 'verified' : `?attempt=${attempt}`
+    },
+
+    /** Sends again, or by the other channel where the form says so: a newer challenge that continues this one (C14). */
+    async resend(visit: Visit, { challenge, otherChannel }: Standing, form: Form, ip: string): Promise<Shown> {
+      const channel = channelOf(form, otherChannel)
+      const { shown } = await refusalShown(() =>
+        actions.resend(challenge, {
           ...(channel && { channel }),
           ipHash: hashIp(http.ipHashKey, ip),
+          idempotency: onceFor(visit, form),
         }),
-      ),
-
-    verify: (submission: Parameters<typeof actions.verify>[0]) => actions.verify(submission),
+      )
+      return shown
+    },
   }
 }
+
+const attemptIdOf = ({ visitId }: Visit, attempt: string): string => `page:${visitId}:${attempt}`
+
+/** A button that has meanwhile gone from the page means the usual channel. */
+const channelOf = ({ channel }: Form, other: Channel | undefined) => (channel === other ? other : undefined)
 
 /** A refusal is not the page's end: it says what is in the way, and the rest of it stands. */
-async function refusalShown(step: () => Promise<unknown>): Promise<string> {
+async function refusalShown<T>(step: () => Promise<T>): Promise<{ shown: Shown; value?: T }> {
   try {
-    await step()
-    return ''
+    return { shown: '', value: await step() }
   } catch (error) {
-    if (!(error instanceof ProblemError) || !isShown(error.code)) throw error
+    if (!(error instanceof ProblemError)) throw error
+    const refusal = REFUSALS.find((each) => each === error.code)
+    if (refusal === undefined) throw error
     const { retryAfter, advice } = error.extras
-    const shown = new URLSearchParams({ refused: error.code })
-    if (retryAfter !== undefined) shown.set('until', String(Math.ceil(Date.now() / 1000) + retryAfter))
-    if (advice !== undefined) shown.set('advice', advice)
-    return `?${shown.toString()}`
+    const until = retryAfter === undefined ? undefined : Date.now() + retryAfter * 1000
+    return { shown: noticeQuery({ kind: 'refused', refusal, until, advice }) as Shown }
   }
 }
-
-const SHOWN = ['locked', 'too_many_challenges', 'undeliverable', 'challenge_closed', 'unknown_member'] as const
-const isShown = (code: string): code is (typeof SHOWN)[number] => (SHOWN as readonly string[]).includes(code)
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -22,7 +22,7 @@ interface Opening {
 export function linkRoutes(app: FastifyInstance, deps: RouteDeps, tools: PageTools): void {
   const { inPostgres } = deps
   const { cookies } = tools
-  const codeEntry = createCodeEntry(deps)
+  const steps = createCodeEntry(deps)
 
   app.get<Opening>('/open/:token', HIDDEN, async (request, reply) => {
     const { token } = request.params
@@ -57,6 +57,6 @@ export function linkRoutes(app: FastifyInstance, deps: RouteDeps, tools: PageToo
   async function firstPageOf(visit: Visit, ip: string): Promise<string> {
     const path = `/${visit.page}/${visit.visitId}`
     if (visit.page !== 'code-entry') return path
-    return `${path}${await codeEntry.begin(visit, ip)}`
+    return `${path}${await steps.begin(visit, ip)}`
   }
 }

@@ -1,35 +1,143 @@
 /**
- * Code entry (P1).
+ * Code entry (P1): where the code went and how long it lives, the field for it, and what to do when it does not come.
  */
 import { html, type SafeHtml } from '@remix-run/html-template'
+import type { Channel } from '../../domain/challenge.ts'
 import { maskDestination } from '../../domain/mask.ts'
 import type { Catalog } from '../../messages/catalog.ts'
-import type { CodeEntry } from '../../postgres/page-visits.ts'
+import { codeNotice } from './code-notice.ts'
+import { acceptsCode, liveStateOf, maySendAgain, stateOf, type Notice, type Standing } from './code-state.ts'
+import { renderNotice } from './notice.ts'
+import { formatTime, renderCountdown } from './time.ts'
 
-export interface CodeEntryPage {
+export interface CodeEntryModel {
   readonly catalog: Catalog
-  /** Of the page: forms go below it. */
+  /** Takes the code; `<path>/send` and `<path>/state` are below it. */
   readonly path: string
-  readonly entry: CodeEntry | undefined
-  /** The id of the attempt that this page's form makes. */
-  readonly attempt: string
+  readonly standing: Standing | undefined
+  readonly notice: Notice | undefined
   readonly digits: number
+  /** New ids for what this page's forms ask: sent twice, they mean it once. */
+  readonly attempt: string
+  readonly request: string
 }
 
-export function renderCodeEntry(page: CodeEntryPage): { title: string; content: SafeHtml } {
-  const { catalog, path, entry, attempt, digits } = page
+export interface CodeEntryPage extends CodeEntryModel {
+  /** What the code is for, where no challenge tells. */
+  readonly purpose: string | null
+  /** To the upstream's site. */
+  readonly back: string | undefined
+}
+
+/** The page of an upstream's link. */
+export function renderCodeEntryPage(page: CodeEntryPage): { title: string; content: SafeHtml } {
+  const { catalog, standing, back } = page
+  if (stateOf(standing) === 'verified') return renderDone(page)
   const title = catalog.text('pages.code.title')
-  const { channel = null, destination = null } = entry?.challenge ?? {}
-  const to = channel !== null && destination !== null ? maskDestination(channel, destination) : ''
   return {
     title,
     content: html`<h1>${title}</h1>
-<p>${to}</p>
-<form method="post" action="${path}">
+${renderPurpose(catalog, standing?.challenge.purpose ?? page.purpose)}
+${renderCodeEntry(page)}
+${back === undefined ? null : html`<p class="leave"><a href="${back}">${catalog.text('pages.code.leave')}</a></p>`}`,
+  }
+}
+
+/** All of code entry but the page around it: what it says is of this challenge alone. */
+export function renderCodeEntry(model: CodeEntryModel): SafeHtml {
+  const { catalog, path, standing } = model
+  const state = stateOf(standing)
+  const notice = codeNotice(catalog, model)
+  return html`<div data-live="${path}/state" data-version="${liveStateOf(standing).version}">
+${notice === undefined ? null : renderNotice(notice)}
+${standing !== undefined && acceptsCode(state) ? renderForm(model, standing, notice !== undefined) : null}
+${renderSendAgain(model)}
+</div>`
+}
+
+function renderPurpose(catalog: Catalog, purpose: string | null): SafeHtml | null {
+  if (purpose === null) return null
+  const key = `purposes.${purpose}`
+  const text = catalog.text(catalog.has(key) ? key : 'purposes.other')
+  return html`<p class="purpose">${catalog.text('pages.code.purpose', { purpose: text })}</p>`
+}
+
+function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: boolean): SafeHtml {
+  const { catalog, path, attempt, digits } = model
+  return html`${renderDestination(catalog, standing)}
+<form method="post" action="${path}" class="code-form">
 <input type="hidden" name="attempt" value="${attempt}">
 <label for="code">${catalog.text('pages.code.label')}</label>
-<input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits}" required>
-<button type="submit">${catalog.text('pages.code.submit')}</button>
-</form>`,
+<p class="hint" id="code-hint">${catalog.text('pages.code.hint', { digits })}</p>
+<input class="code" id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits + 2}" required autofocus aria-describedby="${isDescribed ? 'notice code-hint' : 'code-hint'}" data-code-digits="${digits}">
+<button type="submit" class="primary">${catalog.text('pages.code.submit')}</button>
+</form>
+<p class="expiry">${catalog.text('pages.code.left')} ${renderCountdown('expiry', standing.secondsLeft)} <span class="until">${catalog.text('pages.code.until', { time: formatTime(catalog, expiryOf(standing)) })}</span></p>
+<p class="hint">${catalog.text('pages.code.newest')}</p>`
+}
+
+function renderDestination(catalog: Catalog, standing: Standing): SafeHtml | null {
+  const { channel, destination } = standing.challenge
+  if (channel === null || destination === null) return null
+  const to = { destination: maskDestination(channel, destination) }
+  const isSending = stateOf(standing) === 'sending'
+  const words = catalog.text(isSending ? `pages.code.sending.${channel}` : `pages.code.sent.${channel}`, to)
+  return html`<p class="destination"${isSending ? html` role="status"` : null}>${words}</p>`
+}
+
+const expiryOf = ({ challenge, secondsLeft }: Standing): Date =>
+  challenge.expiresAt === null ? new Date(Date.now() + secondsLeft * 1000) : new Date(challenge.expiresAt)
+
+/** What to do when no code comes. */
+function renderSendAgain(model: CodeEntryModel): SafeHtml | null {
+  const { catalog, standing } = model
+  const state = stateOf(standing)
+  const help = html`<p><a href="/help">${catalog.text('pages.code.help')}</a></p>`
+  if (standing === undefined) {
+    return html`${renderSendForm(model, catalog.text('pages.code.begin'), { isPrimary: true })}\n${help}`
+  }
+  if (!maySendAgain(state)) return help
+  const { resendSeconds, otherChannel } = standing
+  const isPrimary = !acceptsCode(state)
+  const title = catalog.text(isPrimary ? 'pages.code.again.instead' : 'pages.code.again.title')
+  return html`<section class="again" aria-labelledby="again">
+<h2 id="again">${title}</h2>
+${renderSendForm(model, catalog.text('pages.code.again.button'), { isPrimary, resendSeconds })}
+${otherChannel === undefined ? null : renderSendForm(model, catalog.text(`pages.code.again.${otherChannel}`), { channel: otherChannel })}
+${help}
+</section>`
+}
+
+/** With a cooldown the button works all the same: without a script nothing could free it, and a refusal tells when. */
+function renderSendForm(
+  { catalog, path, request }: CodeEntryModel,
+  label: string,
+  how: { isPrimary?: boolean; resendSeconds?: number; channel?: Channel },
+): SafeHtml {
+  const { isPrimary = false, resendSeconds = 0, channel } = how
+  const isWaiting = resendSeconds > 0
+  return html`<form method="post" action="${path}/send"${isWaiting ? html` data-waits-for="resend"` : null}>
+<input type="hidden" name="request" value="${request}">
+${channel === undefined ? null : html`<input type="hidden" name="channel" value="${channel}">`}
+<button type="submit" class="${isPrimary ? 'primary' : 'secondary'}">${label}</button>
+${isWaiting ? html`<p class="hint wait">${catalog.text('pages.code.again.wait')} ${renderCountdown('resend', resendSeconds)}</p>` : null}
+</form>`
+}
+
+function renderDone({ catalog, standing, back }: CodeEntryPage): { title: string; content: SafeHtml } {
+  const title = catalog.text('pages.code.done.title')
+  const hasProof = standing !== undefined && standing.proofSeconds > 0
+  const notice = {
+    kind: 'success',
+    title,
+    advice: catalog.text(
+      back === undefined ? 'pages.code.done.close' : `pages.code.done.${hasProof ? 'go_on' : 'late'}`,
+    ),
+  } as const
+  return {
+    title,
+    content: html`<h1>${catalog.text('pages.code.title')}</h1>
+${renderNotice(notice)}
+${back === undefined ? null : html`<p><a class="button primary" href="${back}">${catalog.text(hasProof ? 'pages.code.done.continue' : 'pages.code.leave')}</a></p>`}`,
   }
 }

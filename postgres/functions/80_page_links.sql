@@ -116,28 +116,36 @@ as $$
   limit 1
 $$;
 
--- What a page of code entry shows of a challenge: the newest of its chain, and how many seconds of everything are left by
--- the judging clock. `lockedSeconds` is -1 where an operator has to unlock.
-create or replace function code_entry(challenge uuid, policy jsonb) returns jsonb
+-- What a page of code entry shows of a challenge: the newest of its chain, what was said of `attempt`, and how many seconds
+-- of everything are left by the judging clock. `lockedSeconds` is -1 where an operator has to unlock.
+--
+-- rules: cooldownSeconds, ttlSeconds, proofSeconds
+-- returns: null for an unknown challenge
+create or replace function code_entry(challenge uuid, attempt text, rules jsonb) returns jsonb
   language plpgsql stable
 as $$
 declare
   at timestamptz := challenge_now();
   c challenges := newest_of_chain(challenge);
   locked timestamptz;
+  said attempts;
 begin
   if c.challenge_id is null then
     return null;
   end if;
   select locked_until into locked from challenge_heads where member_id = c.member_id;
+  select * into said from attempts a where a.challenge_id = c.challenge_id and a.attempt_id = attempt;
   return jsonb_build_object(
     'challenge', challenge_view(c),
-    'secondsLeft', greatest(0, extract(epoch from c.expires_at - at)::float8),
+    'said', case when said.verdict is not null
+      then jsonb_build_object('verdict', said.verdict, 'attemptsLeft', said.attempts_left) end,
+    'secondsLeft', greatest(0, coalesce(
+      extract(epoch from c.expires_at - at)::float8, (rules->>'ttlSeconds')::float8)),
     'resendSeconds', case when c.outcome is distinct from 'verified' then greatest(0,
-      (policy->>'cooldownSeconds')::float8 - extract(epoch from at - c.admitted_at)::float8) else 0 end,
+      (rules->>'cooldownSeconds')::float8 - extract(epoch from at - c.admitted_at)::float8) else 0 end,
     'lockedSeconds', case when locked = 'infinity' then -1
       when locked > at then extract(epoch from locked - at)::float8 else 0 end,
-    'proofSeconds', case when c.outcome = 'verified'
-      then (policy->>'proofSeconds')::float8 - extract(epoch from at - c.closed_at)::float8 else 0 end);
+    'proofSeconds', case when c.outcome = 'verified' then greatest(0,
+      (rules->>'proofSeconds')::float8 - extract(epoch from at - c.closed_at)::float8) else 0 end);
 end
 $$;

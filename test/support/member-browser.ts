@@ -2,7 +2,7 @@
  * A member's browser as far as HTTP shows it: cookies, forms, and where a redirect leads. Nothing runs in it.
  */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
-import { attributeOf, elementsOf, parseHtml, textsOf } from './html.ts'
+import { attributeOf, elementsOf, parseHtml, textsOf, type Element } from './html.ts'
 
 /** What a browser says of a form of the page itself. */
 const OWN_FORM = { 'sec-fetch-site': 'same-origin' }
@@ -52,13 +52,17 @@ export function wordsOf(page: string): string {
   return textsOf(main!).join(' ').replaceAll(/\s+/g, ' ').trim()
 }
 
-/** The fields of the page's form that posts to `action`, as they are sent untouched. */
-export function formOf(page: string, action: string): Record<string, string> {
-  const form = elementsOf(parseHtml(page).document, 'form').find((each) => attributeOf(each, 'action') === action)
-  if (form === undefined) throw new Error(`the page has no form for ${action}`)
-  const inputs = elementsOf(form, 'input').map((input) => [
-    attributeOf(input, 'name')!,
-    attributeOf(input, 'value') ?? '',
-  ])
-  return Object.fromEntries(inputs) as Record<string, string>
+/** The fields of the page's first form that posts to `action` and has these fields, as they are sent untouched. */
+export function formOf(page: string, action: string, having: Record<string, string> = {}): Record<string, string> {
+  const forms = elementsOf(parseHtml(page).document, 'form').filter((each) => attributeOf(each, 'action') === action)
+  const found = forms
+    .map(fieldsOf)
+    .find((form) => Object.entries(having).every(([name, value]) => form[name] === value))
+  if (found === undefined) throw new Error(`the page has no such form for ${action}`)
+  return found
+}
+
+function fieldsOf(form: Element): Record<string, string> {
+  const inputs = elementsOf(form, 'input')
+  return Object.fromEntries(inputs.map((input) => [attributeOf(input, 'name')!, attributeOf(input, 'value') ?? '']))
 }
