@@ -5,9 +5,10 @@ import { html, type SafeHtml } from '@remix-run/html-template'
 import type { Channel } from '../../domain/challenge.ts'
 import { maskDestination } from '../../domain/mask.ts'
 import type { Catalog } from '../../messages/catalog.ts'
-import { codeNotice } from './code-notice.ts'
+import { codeNotice, type CodeNotice } from './code-notice.ts'
 import { acceptsCode, liveStateOf, maySendAgain, stateOf, type Notice, type Standing } from './code-state.ts'
-import { renderNotice } from './notice.ts'
+import { renderButtonLink, renderNotice } from './components.ts'
+import { helpPath } from './frame.ts'
 import { formatTime, renderCountdown } from './time.ts'
 
 export interface CodeEntryModel {
@@ -49,11 +50,19 @@ export function renderCodeEntry(model: CodeEntryModel): SafeHtml {
   const state = stateOf(standing)
   const notice = codeNotice(catalog, model)
   return html`<div data-live="${path}/state" data-version="${liveStateOf(standing).version}">
-${notice === undefined ? null : renderNotice(notice)}
+${notice === undefined ? null : renderBox(catalog, notice)}
 ${standing !== undefined && acceptsCode(state) ? renderForm(model, standing, notice !== undefined) : null}
 ${renderSendAgain(model)}
 </div>`
 }
+
+/** With an id, so that the field is described by it. */
+const renderBox = (catalog: Catalog, { kind, title, advice }: CodeNotice): SafeHtml =>
+  html`<div id="notice">${
+    advice === undefined
+      ? renderNotice({ catalog, kind, content: title })
+      : renderNotice({ catalog, kind, title, content: advice })
+  }</div>`
 
 function renderPurpose(catalog: Catalog, purpose: string | null): SafeHtml | null {
   if (purpose === null) return null
@@ -65,15 +74,15 @@ function renderPurpose(catalog: Catalog, purpose: string | null): SafeHtml | nul
 function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: boolean): SafeHtml {
   const { catalog, path, attempt, digits } = model
   return html`${renderDestination(catalog, standing)}
-<form method="post" action="${path}" class="code-form">
+<form method="post" action="${path}">
 <input type="hidden" name="attempt" value="${attempt}">
 <label for="code">${catalog.text('pages.code.label')}</label>
 <p class="hint" id="code-hint">${catalog.text('pages.code.hint', { digits })}</p>
 <input class="code" id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits + 2}" required autofocus aria-describedby="${isDescribed ? 'notice code-hint' : 'code-hint'}" data-code-digits="${digits}">
-<button type="submit" class="primary">${catalog.text('pages.code.submit')}</button>
+<p class="countdown">${catalog.text('pages.code.left')} ${renderCountdown('expiry', standing.secondsLeft)} ${catalog.text('pages.code.until', { time: formatTime(catalog, expiryOf(standing)) })}</p>
+<button>${catalog.text('pages.code.submit')}</button>
 </form>
-<p class="expiry">${catalog.text('pages.code.left')} ${renderCountdown('expiry', standing.secondsLeft)} <span class="until">${catalog.text('pages.code.until', { time: formatTime(catalog, expiryOf(standing)) })}</span></p>
-<p class="hint">${catalog.text('pages.code.newest')}</p>`
+<p class="quiet">${catalog.text('pages.code.newest')}</p>`
 }
 
 function renderDestination(catalog: Catalog, standing: Standing): SafeHtml | null {
@@ -90,9 +99,9 @@ const expiryOf = ({ challenge, secondsLeft }: Standing): Date =>
 
 /** What to do when no code comes. */
 function renderSendAgain(model: CodeEntryModel): SafeHtml | null {
-  const { catalog, standing } = model
+  const { catalog, path, standing } = model
   const state = stateOf(standing)
-  const help = html`<p><a href="/help">${catalog.text('pages.code.help')}</a></p>`
+  const help = html`<p><a href="${helpPath('/help', path)}">${catalog.text('pages.code.help')}</a></p>`
   if (standing === undefined) {
     return html`${renderSendForm(model, catalog.text('pages.code.begin'), { isPrimary: true })}\n${help}`
   }
@@ -100,10 +109,12 @@ function renderSendAgain(model: CodeEntryModel): SafeHtml | null {
   const { resendSeconds, otherChannel } = standing
   const isPrimary = !acceptsCode(state)
   const title = catalog.text(isPrimary ? 'pages.code.again.instead' : 'pages.code.again.title')
-  return html`<section class="again" aria-labelledby="again">
+  return html`<section aria-labelledby="again">
 <h2 id="again">${title}</h2>
+<div class="actions">
 ${renderSendForm(model, catalog.text('pages.code.again.button'), { isPrimary, resendSeconds })}
 ${otherChannel === undefined ? null : renderSendForm(model, catalog.text(`pages.code.again.${otherChannel}`), { channel: otherChannel })}
+</div>
 ${help}
 </section>`
 }
@@ -119,25 +130,21 @@ function renderSendForm(
   return html`<form method="post" action="${path}/send"${isWaiting ? html` data-waits-for="resend"` : null}>
 <input type="hidden" name="request" value="${request}">
 ${channel === undefined ? null : html`<input type="hidden" name="channel" value="${channel}">`}
-<button type="submit" class="${isPrimary ? 'primary' : 'secondary'}">${label}</button>
-${isWaiting ? html`<p class="hint wait">${catalog.text('pages.code.again.wait')} ${renderCountdown('resend', resendSeconds)}</p>` : null}
+<button${isPrimary ? null : html` class="secondary"`}>${label}</button>
+${isWaiting ? html`<p class="quiet wait">${catalog.text('pages.code.again.wait')} ${renderCountdown('resend', resendSeconds)}</p>` : null}
 </form>`
 }
 
 function renderDone({ catalog, standing, back }: CodeEntryPage): { title: string; content: SafeHtml } {
   const title = catalog.text('pages.code.done.title')
   const hasProof = standing !== undefined && standing.proofSeconds > 0
-  const notice = {
-    kind: 'success',
-    title,
-    advice: catalog.text(
-      back === undefined ? 'pages.code.done.close' : `pages.code.done.${hasProof ? 'go_on' : 'late'}`,
-    ),
-  } as const
+  const ifBack = hasProof ? 'go_on' : 'late'
+  const content = catalog.text(`pages.code.done.${back === undefined ? 'close' : ifBack}`)
+  const leave = catalog.text(hasProof ? 'pages.code.done.continue' : 'pages.code.leave')
   return {
     title,
     content: html`<h1>${catalog.text('pages.code.title')}</h1>
-${renderNotice(notice)}
-${back === undefined ? null : html`<p><a class="button primary" href="${back}">${catalog.text(hasProof ? 'pages.code.done.continue' : 'pages.code.leave')}</a></p>`}`,
+${renderNotice({ catalog, kind: 'success', title, content })}
+${back === undefined ? null : html`<p>${renderButtonLink(back, leave)}</p>`}`,
   }
 }

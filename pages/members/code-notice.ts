@@ -4,14 +4,21 @@
 import type { Advice } from '../../domain/challenge.ts'
 import type { Catalog } from '../../messages/catalog.ts'
 import { acceptsCode, stateOf, type Notice, type Standing } from './code-state.ts'
-import type { NoticeBox } from './notice.ts'
+import type { NoticeKind } from './components.ts'
 import { formatTime } from './time.ts'
+
+export interface CodeNotice {
+  readonly kind: NoticeKind
+  readonly title: string
+  /** What to do now. */
+  readonly advice?: string
+}
 
 /** The one thing that the member has to know now; nothing where the page speaks for itself. */
 export function codeNotice(
   catalog: Catalog,
   { standing, notice, digits }: { standing: Standing | undefined; notice: Notice | undefined; digits: number },
-): NoticeBox | undefined {
+): CodeNotice | undefined {
   const state = stateOf(standing)
   // What was asked for and refused is news; the rest stands on.
   if (notice?.kind === 'refused' && state !== 'verified') return refusalNotice(catalog, notice)
@@ -31,7 +38,7 @@ function attemptNotice(
   { said, challenge }: Standing,
   notice: Notice | undefined,
   digits: number,
-): NoticeBox | undefined {
+): CodeNotice | undefined {
   if (notice?.kind === 'invalid') {
     return {
       kind: 'error',
@@ -57,7 +64,7 @@ function attemptNotice(
   return undefined
 }
 
-function refusalNotice(catalog: Catalog, { refusal, until, advice }: Notice & { kind: 'refused' }): NoticeBox {
+function refusalNotice(catalog: Catalog, { refusal, until, advice }: Notice & { kind: 'refused' }): CodeNotice {
   if (refusal === 'locked') return lockNotice(catalog, until)
   if (refusal === 'undeliverable') return undeliverableNotice(catalog, advice)
   if (refusal !== 'too_many_challenges') return box(catalog, 'cancelled')
@@ -71,7 +78,7 @@ function refusalNotice(catalog: Catalog, { refusal, until, advice }: Notice & { 
   }
 }
 
-function lockNotice(catalog: Catalog, until: number | undefined): NoticeBox {
+function lockNotice(catalog: Catalog, until: number | undefined): CodeNotice {
   return {
     kind: 'error',
     title: catalog.text('pages.code.locked.title'),
@@ -82,7 +89,7 @@ function lockNotice(catalog: Catalog, until: number | undefined): NoticeBox {
   }
 }
 
-const undeliverableNotice = (catalog: Catalog, advice: Advice = 'contact_center'): NoticeBox => ({
+const undeliverableNotice = (catalog: Catalog, advice: Advice = 'contact_center'): CodeNotice => ({
   kind: 'error',
   title: catalog.text('pages.code.undeliverable.title'),
   advice: catalog.text(`pages.code.undeliverable.${advice}`),
@@ -91,7 +98,7 @@ const undeliverableNotice = (catalog: Catalog, advice: Advice = 'contact_center'
 const box = (
   catalog: Catalog,
   name: 'expired' | 'superseded' | 'exhausted' | 'cancelled' | 'undelivered',
-): NoticeBox => ({
+): CodeNotice => ({
   kind: 'warning',
   title: catalog.text(`pages.code.${name}.title`),
   advice: catalog.text(`pages.code.${name}.advice`),

@@ -21,7 +21,7 @@ export function formatTime({ language }: Catalog, at: Date, now = new Date()): s
 
 /** Seconds that run down: the script counts them on, and corrects them by what the server says under the same name. */
 export function renderCountdown(name: 'expiry' | 'resend', seconds: number): SafeHtml {
-  return html`<span class="countdown" role="timer" data-countdown="${name}" data-seconds="${seconds.toFixed(3)}">${clockOf(seconds)}</span>`
+  return html`<b role="timer" data-countdown="${name}" data-seconds="${seconds.toFixed(3)}">${clockOf(seconds)}</b>`
 }
 
 /** `9:07` */
