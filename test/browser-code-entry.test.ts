@@ -57,6 +57,14 @@ async function type(page: Page, code: string) {
   await field(page).fill(code)
   await verify(page).click()
 }
+async function expectShown(page: Page, words: string) {
+  await page.locator('main').getByText(words).first().waitFor()
+  expect(await page.locator('main').innerText()).toContain(words)
+}
+async function expectBack(page: Page) {
+  await page.waitForURL(`${upstream}/return**`)
+  expect(await page.innerText('h1')).toBe('Bank')
+}
 const secondsLeft = async (page: Page) => {
   const [minutes, seconds] = (await page.getByRole('timer').first().innerText()).split(':')
   return Number(minutes) * 60 + Number(seconds)
@@ -75,7 +83,7 @@ describe.each([
     const { page, code } = await arrive({ scripts })
     expect(await overflowOf(page).catch(() => 0)).toBe(0)
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
     const back = returns.at(-1)!.searchParams
     expect(back.get('state')).toBe('s-1')
     expect(back.get('proof')?.split('.')).toHaveLength(3)
@@ -89,18 +97,18 @@ describe.each([
     await page.reload()
     expect(await page.getByRole('alert').innerText()).toContain('4 attempts left')
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
   })
 
   it('the back button after it shows that it is done, and leads on', async () => {
     const { page, code } = await arrive({ scripts })
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
     await page.goBack()
-    await page.getByText('Your one-time password is verified.').waitFor()
+    await expectShown(page, 'Your one-time password is verified.')
     const before = returns.length
     await page.getByRole('link', { name: 'Continue', exact: true }).click()
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
     expect(returns.slice(before - 1).map(String)).toEqual([String(returns.at(-1)), String(returns.at(-1))])
   })
 
@@ -113,18 +121,18 @@ describe.each([
     await api.system.until(async () => (await code()) !== older)
     await field(page).waitFor()
     await type(page, older)
-    await page.getByText('That was an earlier one-time password.').waitFor()
+    await expectShown(page, 'That was an earlier one-time password.')
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
   })
 
   it('two tabs show the same, and what is done in one is done in the other', async () => {
     const { context, page, code } = await arrive({ scripts })
     const tab = await newTab(context, page)
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
     await type(tab, await code())
-    await tab.getByText('Your one-time password is verified.').waitFor()
+    await expectShown(tab, 'Your one-time password is verified.')
   })
 
   it('a link for another member ends what the first had open in this browser', async () => {
@@ -135,7 +143,7 @@ describe.each([
     if (!scripts) await tab.getByRole('button', { name: 'Continue' }).click()
     await tab.waitForURL('**/code-entry/**')
     await page.reload()
-    await page.getByRole('heading', { name: 'This page is no longer valid' }).waitFor()
+    await expectShown(page, 'This page is no longer valid')
   })
 })
 
@@ -169,7 +177,7 @@ describe('the countdown', () => {
     const { page } = await arrive()
     await api.system.shiftClock(598_500)
     await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
-    await page.getByText('The one-time password has expired.').waitFor()
+    await expectShown(page, 'The one-time password has expired.')
   })
 
   it('frees "send again" when its cooldown is over', async () => {
@@ -189,13 +197,13 @@ describe('a page that nobody touches', () => {
     await api.system.simulators.faults({ to: member.phone, latencyMs: 7_000, times: 1 })
     const { page } = await browser.visit()
     await page.goto(await pageLink(api, { memberId, page: 'code-entry', purpose: 'redeem_benefit', locale: 'en' }))
-    await page.getByText('We are sending it').waitFor()
-    await page.getByText('We sent it').waitFor()
+    await expectShown(page, 'We are sending it')
+    await expectShown(page, 'We sent it')
     await api.system.sql`
       select apply_receipts(provider, array['r-1'], array[challenge_id::text], array[provider_message_id],
         array['failed'], array['x'], array[now()::text]) from challenges where member_id = ${memberId}`
     await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
-    await page.getByText('The message could not be delivered.').waitFor()
+    await expectShown(page, 'The message could not be delivered.')
   })
 
   it('keeps what is being typed while the rest of it changes', async () => {
@@ -209,7 +217,7 @@ describe('a page that nobody touches', () => {
     await asked
     expect(await field(page).inputValue()).toBe('12')
     await type(page, await code())
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
   })
 })
 
@@ -222,7 +230,7 @@ describe('a hurried member', () => {
       form.requestSubmit()
       form.requestSubmit()
     }`)
-    await page.waitForURL(`${upstream}/return**`)
+    await expectBack(page)
     const [row] = await api.system.sql<[{ submissions: number; outcome: string }]>`
       select submissions, outcome from challenges where member_id = ${memberId}`
     expect(row).toEqual({ submissions: 1, outcome: 'verified' })
@@ -238,7 +246,7 @@ describe('a hurried member', () => {
     await again.goto(url)
     await again.waitForURL(address)
     await type(again, await code())
-    await again.waitForURL(`${upstream}/return**`)
+    await expectBack(again)
   })
 
   it('whose link is opened in the background spends it when they look', async () => {
