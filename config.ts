@@ -9,15 +9,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { languagesOverOneSegment } from './messages/code-message.ts'
+import { parseKeyRing, type KeyRing } from './temporal/key-ring.ts'
 
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
-const KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
 
-/** A key ring: `current` makes new things, every key reads old ones. 32 bytes each. */
-export interface KeyRing {
-  readonly current: string
-  readonly keys: ReadonlyMap<string, Uint8Array>
-}
+export type { KeyRing }
 
 /** An API caller: its name, the SHA-256 of its key, and what it may do. */
 export interface ApiCaller {
@@ -50,19 +46,10 @@ const list = (item: RegExp, wants: string) =>
 
 const KEY_RING = 'wants id:key[,id:key…], each key 32 bytes in base64; the first makes new ones, all are read'
 const keyRing = z.string({ error: KEY_RING }).transform((value, context): KeyRing => {
-  const keys = new Map<string, Uint8Array>()
-  for (const entry of value.split(',')) {
-    const separator = entry.indexOf(':')
-    const id = entry.slice(0, separator).trim()
-    const key = entry.slice(separator + 1).trim()
-    if (separator < 1 || !KEY_ID.test(id) || !BASE64_KEY.test(key) || keys.has(id)) {
-      context.addIssue({ code: 'custom', message: KEY_RING })
-      return z.NEVER
-    }
-    keys.set(id, Buffer.from(key, 'base64'))
-  }
-  const [current] = keys.keys()
-  return { current: current!, keys }
+  const ring = parseKeyRing(value)
+  if (ring !== undefined) return ring
+  context.addIssue({ code: 'custom', message: KEY_RING })
+  return z.NEVER
 })
 
 /** The caller of challenges that were started in Temporal directly. */

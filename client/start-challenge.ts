@@ -7,6 +7,7 @@ import {
   WorkflowFailedError,
   WorkflowNotFoundError,
   type Client,
+  type WorkflowStartOptions,
 } from '@temporalio/client'
 import { v7 as uuidv7 } from 'uuid'
 import type { Policy } from '../config.ts'
@@ -22,7 +23,16 @@ export interface ChallengeStarter {
   readonly sql: Sql
   readonly temporal: Client
   readonly policy: Policy
+  /**
+   * Starts the execution, where that is not `temporal`'s business alone.
+   *
+   * @throws {WorkflowExecutionAlreadyStartedError} where one of this id is open
+   */
+  readonly execute?: (options: ChallengeExecution) => Promise<unknown>
 }
+
+type OtpChallenge = (input: ChallengeInput) => Promise<ChallengeResult>
+type ChallengeExecution = WorkflowStartOptions<OtpChallenge>
 
 export type StartRequest = Omit<AdmissionRequest, 'challengeId'>
 
@@ -49,10 +59,11 @@ const needsExecution = ({ outcome, runId }: Challenge) => outcome === null && ru
 /** Each round either starts, gives way, or waits for the execution in the way; at the deadline that one is ended. */
 async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): Promise<void> {
   const { sql, temporal, policy } = starter
+  const execute = starter.execute ?? ((options) => temporal.workflow.start<OtpChallenge>('otpChallenge', options))
   const workflowId = challengeWorkflowId(challenge.memberId)
   const deadline = Date.now() + policy.closeDeadlineSeconds * 1000
 
-  while (!(await tryStart(temporal, workflowId, challenge))) {
+  while (!(await tryStart(execute, workflowId, challenge))) {
     if (!needsExecution(await giveWay(sql, challenge.challengeId, policy))) return
     const inTheWay = await openExecution(temporal, workflowId)
     if (inTheWay === undefined) continue
@@ -74,10 +85,14 @@ async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): P
 const WORKFLOW_TASK_TIMEOUT = '1.5s'
 
 /** @returns false where an execution of this id is open */
-async function tryStart(temporal: Client, workflowId: string, challenge: Challenge): Promise<boolean> {
+async function tryStart(
+  execute: NonNullable<ChallengeStarter['execute']>,
+  workflowId: string,
+  challenge: Challenge,
+): Promise<boolean> {
   const { challengeId, memberId, purpose, channel } = challenge
   try {
-    await temporal.workflow.start<(input: ChallengeInput) => Promise<ChallengeResult>>('otpChallenge', {
+    await execute({
       workflowId,
       taskQueue: CHALLENGE_TASK_QUEUE,
       workflowIdConflictPolicy: 'FAIL',

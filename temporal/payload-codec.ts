@@ -11,7 +11,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import type { Payload, PayloadCodec } from '@temporalio/common'
 import proto from '@temporalio/proto'
-import type { KeyRing } from '../config.ts'
+import type { KeyRing } from './key-ring.ts'
 
 const PayloadProto = proto.temporal.api.common.v1.Payload
 const ENCODING = 'binary/encrypted'

@@ -12,6 +12,7 @@ import { sendNotices } from '../client/send-notices.ts'
 import { ConfigError, loadConfig } from '../config.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
 import { serveMetrics } from '../metrics/serve.ts'
+import { createOtpService } from '../nexus/handlers.ts'
 import { connect } from '../postgres/connect.ts'
 import { createSenders } from '../providers/senders.ts'
 import { connectTemporal } from '../temporal/connect.ts'
@@ -35,6 +36,7 @@ async function runChallengeWorker(): Promise<void> {
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys)
   const delivery = { delivery: providers, providers: createSenders(providers) }
+  const onRefusal = (at: string, reason: string) => refusals.inc({ at, reason })
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CHALLENGE_TASK_QUEUE,
     workflowsPath: new URL('../workflows/challenge-queue.ts', import.meta.url).pathname,
@@ -44,11 +46,12 @@ async function runChallengeWorker(): Promise<void> {
         policy,
         codes,
         ...delivery,
-        onRefusal: (at, reason) => refusals.inc({ at, reason }),
+        onRefusal,
       }),
       ...createSweepActivities({ sql, temporal, policy, sendNotices: (ids) => sendNotices(temporal, ids) }),
       ...createCleanupActivities({ sql, retention }),
     },
+    nexusServices: [createOtpService({ sql, temporal, policy, codes, onRefusal })],
     // A task that was taken should be worked on soon, since its time-out runs; one thread does them all.
     maxConcurrentWorkflowTaskExecutions: 16,
     // Sends wait for slots and for slow providers, at no cost to this process; checks shall not wait for them.
