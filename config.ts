@@ -453,8 +453,10 @@ const sections = {
     .object({
       /** D7: longer than a provider repeats an event, and than support is asked what became of a message. */
       OTP_RECEIPT_DAYS: int(2, 3_650, 30),
+      /** U4: how long events that were sent can be sent again. */
+      OTP_OUTBOX_DAYS: int(1, 365, 7),
     })
-    .transform((v) => ({ receiptDays: v.OTP_RECEIPT_DAYS })),
+    .transform((v) => ({ receiptDays: v.OTP_RECEIPT_DAYS, outboxDays: v.OTP_OUTBOX_DAYS })),
 
   /** Where the processes beside the API, which has its own, show their metrics. Off unless a port is set. */
   metrics: z

@@ -1,10 +1,11 @@
 /**
- * What the cleanup does, each step safe to repeat (C9, C13, D7).
+ * What the cleanup does, each step safe to repeat (C9, C13, D7, U4).
  */
 import { Context } from '@temporalio/activity'
 import type { Config } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { forgetOld } from '../postgres/challenges.ts'
+import { forgetSent } from '../postgres/outbox.ts'
 
 export interface CleanupDependencies {
   readonly sql: Sql
@@ -17,13 +18,17 @@ export type CleanupActivities = ReturnType<typeof createCleanupActivities>
 const BATCH = 5_000
 
 export function createCleanupActivities({ sql, retention }: CleanupDependencies) {
+  const inBatches = async (forget: () => Promise<boolean>) => {
+    while (await forget()) {
+      Context.current().heartbeat()
+      Context.current().cancellationSignal.throwIfAborted()
+    }
+  }
   return {
     /** Forgets what was kept long enough, batch after batch. */
     async forgetOldRecords(): Promise<void> {
-      while (await forgetOld(sql, retention.receiptDays, BATCH)) {
-        Context.current().heartbeat()
-        Context.current().cancellationSignal.throwIfAborted()
-      }
+      await inBatches(() => forgetOld(sql, retention.receiptDays, BATCH))
+      await inBatches(() => forgetSent(sql, retention.outboxDays, BATCH))
     },
   }
 }

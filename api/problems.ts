@@ -19,6 +19,7 @@ export const PROBLEMS = {
   unknown_member: { status: 404, title: 'The member is not known' },
   unknown_challenge: { status: 404, title: 'The challenge is not known' },
   unknown_campaign: { status: 404, title: 'The campaign is not known' },
+  unknown_replay: { status: 404, title: 'The replay is not known' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   challenge_closed: { status: 409, title: 'The challenge is closed' },

@@ -16,6 +16,7 @@ import { campaignPageRoutes } from './campaign-page-routes.ts'
 import { campaignRoutes } from './campaign-routes.ts'
 import { challengeRoutes } from './challenge-routes.ts'
 import { boundPostgres } from './deadline.ts'
+import { eventReplayRoutes } from './event-replay-routes.ts'
 import { deliverabilityRoutes } from './deliverability-routes.ts'
 import type { ApiDeps, RouteDeps } from './deps.ts'
 import { acceptOnlyJson, requireJson } from './json-body.ts'
@@ -106,6 +107,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   pageLinkRoutes(app, deps)
   memberRoutes(app, deps)
   campaignRoutes(app, deps)
+  eventReplayRoutes(app, deps)
   // In a scope of its own, since its problems are pages too.
   await app.register(async (scope) => campaignPageRoutes(scope, deps))
   // In a scope of its own, since its bodies are forms.

@@ -12,6 +12,7 @@ import type {
   PlanBody,
   PlannedAnswer,
 } from '../api/campaign-schemas.ts'
+import type { EventReplayAnswer, EventReplayBody } from '../api/event-replay-routes.ts'
 import type { Endpoint } from './endpoint.ts'
 import { CliFailure } from './failure.ts'
 
@@ -54,6 +55,8 @@ export function createApiClient({ url, apiKey }: Endpoint) {
       call<CampaignMemberAnswer>('GET', path(campaignId, 'members', memberId)),
     command: (campaignId: string, body: CommandBody) =>
       call<CampaignAnswer>('POST', path(campaignId, 'commands'), body),
+    replayEvents: (body: EventReplayBody) => call<EventReplayAnswer>('POST', '/v1/event-replays', body),
+    replay: (replayId: string) => call<EventReplayAnswer>('GET', `/v1/event-replays/${encodeURIComponent(replayId)}`),
   }
 }
 
@@ -107,12 +110,12 @@ function reasonOf(error: unknown): string {
 
 const unreachable = (url: string, reason: string) =>
   `The API at ${url} cannot be reached (${reason}). Is it running? OTP_API_URL names another; npm start runs one here. ` +
-  'Whether the request was carried out is not known: ask with otp campaign show.'
+  'Whether the request was carried out is not known: look before you repeat it.'
 
 /** What an operator can do about a refusal. */
 const NEXT: Readonly<Record<string, string>> = {
   unauthorized: 'Set OTP_API_KEY to a key that this API knows (OTP_API_KEYS of the API).',
-  forbidden: 'Use a key with that scope: campaigns:read to look, campaigns:write to change.',
+  forbidden: 'Use a key with that scope: OTP_API_KEYS of the API lists the scopes of each.',
   unknown_campaign: 'otp campaign list shows those there are.',
   other_campaign: 'otp campaign list shows it.',
   other_plan: 'otp campaign show <campaign> shows the plan that stands.',

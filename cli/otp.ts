@@ -9,6 +9,7 @@ import { createApiClient } from './api-client.ts'
 import { addCampaignCommands } from './campaign-commands.ts'
 import { findEndpoint } from './endpoint.ts'
 import { CliFailure, EXIT } from './failure.ts'
+import { addOutboxCommands } from './outbox-commands.ts'
 
 /** As shells have it: 128 and the number of SIGINT. */
 const INTERRUPTED = 130
@@ -30,6 +31,7 @@ const program = new Command('otp')
   )
 const api = async () => createApiClient(await findEndpoint())
 addCampaignCommands(program, { api, signal: stopping.signal })
+addOutboxCommands(program, { api, signal: stopping.signal })
 
 try {
   await program.parseAsync()

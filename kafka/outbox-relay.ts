@@ -1,15 +1,16 @@
 /**
  * The relay of the outbox (U4): what stands in the table goes to `otp-events`, at least once, in order per member.
  *
- * One relay at a time holds a lock in Postgres and sends the oldest rows; a row is removed once the broker has it. A
- * crash between the two sends it again under the same event id. Others stand by.
+ * One relay at a time holds a lock in Postgres and sends the oldest rows; a row is set apart once the broker has it. A
+ * crash between the two sends it again under the same event id. Others stand by. What operators want to have sent again
+ * goes the same way.
  */
 import type { CloudEventV1 } from 'cloudevents'
 import { Partitioners } from 'kafkajs'
 import type { Kafka, Message, Producer } from 'kafkajs'
 import type { Logger } from 'pino'
 import type { Sql } from '../postgres/connect.ts'
-import { removeFromOutbox, takeOutbox } from '../postgres/outbox.ts'
+import { markSent, takeOutbox } from '../postgres/outbox.ts'
 import type { OutboxRow } from '../postgres/outbox.ts'
 import { toBatches } from './batches.ts'
 import { OTP_EVENTS } from './topics.ts'
@@ -59,7 +60,7 @@ export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS }: Outbo
     if (!rows || rows.length === 0) return false
     producer ??= await connect()
     for (const messages of toBatches(rows.map(toMessage))) await producer.send({ topic, acks: -1, messages })
-    await removeFromOutbox(sql, rows)
+    await markSent(sql, rows)
     return rows.length === BATCH_ROWS
   }
 
@@ -125,17 +126,20 @@ function createAlarm(signal: AbortSignal) {
 
 const toMessage = (row: OutboxRow): Message => ({
   key: row.subject,
-  value: JSON.stringify({
-    specversion: '1.0',
-    id: row.eventId,
-    source: '/otp',
-    type: row.type,
-    subject: row.subject,
-    time: row.occurredAt.toISOString(),
-    datacontenttype: 'application/json',
-    data: row.data,
-  } satisfies CloudEventV1<unknown>),
+  value: JSON.stringify(toCloudEvent(row)),
   headers: { 'content-type': 'application/cloudevents+json' },
+})
+
+/** A row as it goes out: what `otp-event.schema.json` describes. */
+export const toCloudEvent = (row: OutboxRow): CloudEventV1<unknown> => ({
+  specversion: '1.0',
+  id: row.eventId,
+  source: '/otp',
+  type: row.type,
+  subject: row.subject,
+  time: row.occurredAt.toISOString(),
+  datacontenttype: 'application/json',
+  data: row.data,
 })
 
 const nameOf = (error: unknown): unknown => {

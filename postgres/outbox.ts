@@ -1,5 +1,6 @@
 /**
- * The transactional outbox (U4): events wait here, written together with the change that they tell of.
+ * The transactional outbox (U4): events wait here, written together with the change that they tell of; those that were
+ * sent are kept for a while, to be sent again where a consumer has lost them.
  */
 import type { Sql } from './connect.ts'
 
@@ -22,20 +23,79 @@ const RELAY_LOCK = 7_019_604_206
  * lock that the session holds is no wait and no harm, so each call asks: a session that was lost on the way, and its
  * lock with it, is noticed in the same statement.
  *
+ * What operators asked to have sent again is back in the outbox by then.
+ *
  * @param sql a pool of one connection: the lock belongs to the session
  * @returns undefined while another relay has the lock
  */
 export async function takeOutbox(sql: Sql, limit: number): Promise<OutboxRow[] | undefined> {
-  const rows = await sql<(Partial<OutboxRow> & { held: boolean })[]>`
+  const rows = await sql<(Partial<OutboxRow> & { held: boolean; asked: boolean })[]>`
     with lock as (select pg_try_advisory_lock(${RELAY_LOCK}::bigint) as held)
-    select held, id, event_id as "eventId", type, subject, data, occurred_at as "occurredAt"
+    select held, exists (select from outbox_replays where done_at is null) as asked,
+      id, event_id as "eventId", type, subject, data, occurred_at as "occurredAt"
     from lock left join lateral (select * from outbox where held order by id limit ${limit}) as oldest on true
     order by id`
   if (!rows[0]?.held) return undefined
-  return rows.filter((row): row is OutboxRow & { held: boolean } => row.id !== null)
+  if (rows[0].asked) {
+    await sql`select carry_out_replays()`
+    return takeOutbox(sql, limit)
+  }
+  return rows.filter((row): row is OutboxRow & { held: boolean; asked: boolean } => row.id !== null)
 }
 
-/** Removes rows that the broker has; there may be some that are gone already. */
-export async function removeFromOutbox(sql: Sql, rows: readonly OutboxRow[]): Promise<void> {
-  await sql`delete from outbox where id = any(${rows.map((row) => row.id)}::bigint[])`
+/** Sets rows apart that the broker has; some may have been by now. */
+export async function markSent(sql: Sql, rows: readonly OutboxRow[]): Promise<void> {
+  await sql`
+    with sent as (delete from outbox where id = any(${rows.map((row) => row.id)}::bigint[]) returning *)
+    insert into outbox_sent (id, event_id, type, subject, data, occurred_at)
+    select id, event_id, type, subject, data, occurred_at from sent`
+}
+
+/** Which events shall be sent again. Times are ISO 8601. */
+export interface ReplayRequest {
+  /** UUID. The same id is the same request. */
+  readonly replayId: string
+  /** Those that occurred then or later, */
+  readonly from: string
+  /** and before that. */
+  readonly to?: string | undefined
+  readonly memberId?: string | undefined
+  readonly askedBy: string
+}
+
+/** Times as Postgres writes them in JSON. */
+export interface Replay {
+  readonly replayId: string
+  readonly from: string
+  readonly to: string | null
+  readonly memberId: string | null
+  readonly askedAt: string
+  /** Null until the relay has put them back into the outbox, */
+  readonly doneAt: string | null
+  /** so many of them. */
+  readonly events: number | null
+}
+
+/** @returns undefined where the id was used for another request */
+export async function askReplay(sql: Sql, request: ReplayRequest): Promise<Replay | undefined> {
+  const { replayId, from, to = null, memberId = null, askedBy } = request
+  const [row] = await sql<Replay[]>`
+    select ${shownReplay(sql)} from ask_replay(${replayId}, ${from}, ${to}, ${memberId}, ${askedBy}) r
+    where r.replay_id is not null`
+  return row
+}
+
+export async function readReplay(sql: Sql, replayId: string): Promise<Replay | undefined> {
+  const [row] = await sql<Replay[]>`select ${shownReplay(sql)} from outbox_replays r where replay_id = ${replayId}`
+  return row
+}
+
+const shownReplay = (sql: Sql) => sql`
+  r.replay_id as "replayId", to_json(r.from_time) as from, to_json(r.to_time) as to, r.member_id as "memberId",
+  to_json(r.asked_at) as "askedAt", to_json(r.done_at) as "doneAt", r.events`
+
+/** Forgets events sent longer ago than `days`, at most `most`. @returns whether there is more */
+export async function forgetSent(sql: Sql, days: number, most: number): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`select forget_sent(${days}, ${most}) as answer`
+  return row.answer
 }

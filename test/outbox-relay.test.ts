@@ -1,9 +1,11 @@
 /**
  * U4: what is in the outbox goes to Kafka at least once, in order per member, and is never lost, whoever dies.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { connect } from '../postgres/connect.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { askReplay, forgetSent, readReplay, type ReplayRequest } from '../postgres/outbox.ts'
 import { asAdministrator, createDatabase } from './support/database.ts'
 import type { TestDatabase } from './support/database.ts'
 import { createTopic, readTopic, startProcess } from './support/kafka.ts'
@@ -23,7 +25,7 @@ beforeAll(async () => {
   sql = connect(database.url, { name: 'test' })
 })
 beforeEach(async () => {
-  await sql`truncate outbox restart identity`
+  await sql`truncate outbox, outbox_sent, outbox_replays restart identity`
   topic = await createTopic('otp-events', 6)
 })
 afterEach(async () => {
@@ -169,6 +171,93 @@ test('a rolled back change is never told, and one that commits late is told all 
   late.release()
   await untilSent()
   expect((await published()).map(({ data }) => data.number).toSorted((a, b) => a - b)).toEqual([1, 3])
+})
+
+describe('a replay', () => {
+  const ask = (request: Partial<ReplayRequest> = {}) =>
+    askReplay(sql, { replayId: randomUUID(), from: '2026-01-01T00:00:00Z', askedBy: 'tester', ...request })
+  const untilDone = (replayId: string) =>
+    vi.waitFor(async () => {
+      const replay = await readReplay(sql, replayId)
+      expect(replay?.doneAt).not.toBeNull()
+      return replay!
+    }, PATIENTLY)
+  /** How often each event went out, by its number. */
+  const timesSent = async () => {
+    const times = new Map<number, number>()
+    for (const { data } of await published()) times.set(data.number, (times.get(data.number) ?? 0) + 1)
+    return times
+  }
+
+  it('sends again what occurred in the time and of the member, under the same ids, and nothing else', async () => {
+    await startRelay()
+    await write(0, 200)
+    await untilSent()
+    await sql`update outbox_sent set occurred_at = '2026-03-01' where id <= 100`
+    const replay = await ask({ to: '2026-04-01T00:00:00Z', memberId: 'm7' })
+    expect(await untilDone(replay!.replayId)).toMatchObject({ memberId: 'm7', events: 2 })
+    await untilSent()
+    const times = await timesSent()
+    expect([...times].filter(([, count]) => count > 1).map(([number]) => number)).toEqual([7, 57])
+    expect(times.size).toBe(200)
+    const events = await published()
+    expect(new Set(events.map(({ id }) => id)).size).toBe(200)
+    expect(events).toHaveLength(202)
+  })
+
+  it('of everything, while members go on, tells each story in its order from the first event on', async () => {
+    await startRelay()
+    await write(0, 3_000)
+    await untilSent()
+    const before = (await published()).length
+    await write(3_000, 1_000)
+    const [replay] = await Promise.all([ask(), write(4_000, 1_000)])
+    await untilDone(replay!.replayId)
+    await write(5_000, 1_000)
+    await untilSent()
+    // Whoever lost everything, and reads what came since: the same as who has it all.
+    const since = Map.groupBy(await published(), ({ subject }) => subject)
+    expect((await published()).length).toBeGreaterThanOrEqual(before + 6_000)
+    for (const [subject, whole] of inOrder(6_000)) {
+      const numbers = since.get(subject)!.map(({ data }) => data.number)
+      expect(numbers.slice(numbers.lastIndexOf(whole[0]!)), subject).toEqual(whole)
+    }
+    expect(firstAppearances(await published())).toEqual(inOrder(6_000))
+  })
+
+  it('survives the death of the relay in the middle, and is asked for once under one id', async () => {
+    const replayId = randomUUID()
+    const relay = await startRelay()
+    await write(0, 5_000)
+    await untilSent()
+    await ask({ replayId })
+    await vi.waitFor(async () => expect(await left()).toBeGreaterThan(0), { ...PATIENTLY, interval: 1 })
+    await relay.end('SIGKILL')
+    expect(await ask({ replayId })).toMatchObject({ events: 5_000 })
+    await startRelay()
+    await untilSent()
+    const times = await timesSent()
+    expect(Math.min(...times.values())).toBe(2)
+    expect(await sql`select from outbox_replays`).toHaveLength(1)
+  })
+
+  it('is refused under an id that was used for another one', async () => {
+    const replayId = randomUUID()
+    expect(await ask({ replayId })).toMatchObject({ doneAt: null })
+    expect(await ask({ replayId, memberId: 'm1' })).toBeUndefined()
+    expect(await ask({ replayId, askedBy: 'another' })).toBeUndefined()
+  })
+})
+
+test('what was sent is kept for the configured days, and not a day longer', async () => {
+  await startRelay()
+  await write(0, 30)
+  await untilSent()
+  await sql`update outbox_sent set occurred_at = now() - interval '7 days' + interval '1 minute' * (id - 10) + interval '30 seconds'`
+  expect(await forgetSent(sql, 7, 4)).toBe(true)
+  expect(await forgetSent(sql, 7, 100)).toBe(false)
+  const [kept] = await sql`select min(id), count(*)::int from outbox_sent`
+  expect(kept).toEqual({ min: 10, count: 21 })
 })
 
 test('a stop ends the relay in less than 5 s', async () => {

@@ -33,7 +33,7 @@ export const CALLERS = {
     'members:write',
   ],
   reader: ['members:read'],
-  operator: ['campaigns:read', 'campaigns:write'],
+  operator: ['campaigns:read', 'campaigns:write', 'events:replay'],
   watcher: ['campaigns:read'],
   nobody: ['nothing:at-all'],
 } as const

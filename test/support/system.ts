@@ -14,6 +14,7 @@ import { connect, type Sql } from '../../postgres/connect.ts'
 import { connectTemporal } from '../../temporal/connect.ts'
 import { createDatabase } from './database.ts'
 import { LIMITS_LIFTED } from './limits-lifted.ts'
+import { checkOutbox } from './otp-events.ts'
 import { codeOf, startSimulators, type Simulators } from './simulators.ts'
 import { temporalAddress, useNamespace } from './stack.ts'
 import { until } from './until.ts'
@@ -126,9 +127,14 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
     shiftClock: (milliseconds) => setClock(`clock_timestamp() + interval '${milliseconds} milliseconds'`),
     async stop() {
       await Promise.all(processes.map((started) => started.kill()))
-      await sql.end({ timeout: 1 })
-      await temporal.connection.close()
-      await Promise.all([simulators.stop(), database.drop()])
+      try {
+        // U4: whatever a test does, what it made the system tell is as we publish it.
+        await checkOutbox(sql)
+      } finally {
+        await sql.end({ timeout: 1 })
+        await temporal.connection.close()
+        await Promise.all([simulators.stop(), database.drop()])
+      }
     },
   }
 }
