@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-/** Starts and kills whole systems, and holds them to times: it has the machine to itself. */
-const ALONE = 'test/local-stack.test.ts'
+/** These start and kill whole systems, and hold them to times: they have the machine to themselves, one by one. */
+const ALONE = ['test/local-stack.test.ts', 'test/browser-newcomer.test.ts']
 
 export default defineConfig({
   test: {
@@ -16,9 +16,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'rules', include: ['test/**/*.test.ts'], exclude: [ALONE], sequence: { groupOrder: 0 } },
+        test: { name: 'rules', include: ['test/**/*.test.ts'], exclude: ALONE, sequence: { groupOrder: 0 } },
       },
-      { extends: true, test: { name: 'machine', include: [ALONE], sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'machine', include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } } },
     ],
   },
 })

@@ -2,8 +2,7 @@
  * Q1, Q2, Q4 for one machine: "`npm start` alone leads to a working system", "each that is set is used; each that is
  * not is started locally", and "nothing is left running when it ends, however it ends".
  */
-import { execFileSync, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -17,18 +16,12 @@ import { freePort, isFree } from '../local/stack/ports.ts'
 import { isAlive, ps } from '../local/stack/program.ts'
 import { connect } from '../postgres/connect.ts'
 import { createDatabase } from './support/database.ts'
+import { begin, npmStart as startByNpm, ready, STARTED_MS, type Start } from './support/npm-start.ts'
 import { useNamespace } from './support/stack.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const STARTED_MS = 90_000
 /** For a test that starts more than once. */
 const RESTARTED_MS = 3 * STARTED_MS
-
-interface Start {
-  readonly process: ChildProcess
-  readonly output: () => string
-  readonly exited: Promise<number | null>
-}
 
 const starts: Start[] = []
 const folders: string[] = []
@@ -45,28 +38,11 @@ async function newFolder() {
   return folder
 }
 
-function begin(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Start {
-  const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const start = { process: child, output: () => output, exited }
+function remembered(start: Start): Start {
   starts.push(start)
   return start
 }
-
-const npmStart = (folder: string, env: NodeJS.ProcessEnv = {}) => begin('npm', ['start', '--', '--folder', folder], env)
-
-async function ready(start: Start, folder: string): Promise<Endpoints> {
-  await until(
-    () => existsSync(join(folder, 'endpoints.json')) || start.process.exitCode !== null,
-    STARTED_MS,
-    () => start.output(),
-  )
-  if (start.process.exitCode !== null) throw new Error(start.output())
-  if (!start.output().includes('Ready.')) await until(() => start.output().includes('Ready.'), 5_000, start.output)
-  return readEndpoints(folder)
-}
+const npmStart = (folder: string, env: NodeJS.ProcessEnv = {}) => remembered(startByNpm(folder, env))
 
 async function until(condition: () => boolean | Promise<boolean>, withinMs: number, otherwise = () => 'too late') {
   const deadline = Date.now() + withinMs
@@ -310,7 +286,7 @@ describe('a machine without Java', () => {
         if (path) await symlink(path, join(programs, name))
       }
       const env = { PATH: programs, JAVA_HOME: '' }
-      const start = begin(process.execPath, ['local/start.ts', '--folder', folder], env)
+      const start = remembered(begin(process.execPath, ['local/start.ts', '--folder', folder], env))
       const endpoints = await ready(start, folder)
       await until(() => start.output().includes('Without: Kafka'), 5_000)
       expect(start.output()).toContain('openjdk')

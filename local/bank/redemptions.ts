@@ -33,8 +33,9 @@ export interface Redemptions {
   cancel(redemptionId: string): Promise<void>
 }
 
-/** A browser is not kept waiting for longer: the next page tells the rest. */
-const MOMENT_MS = 3_000
+/** A browser is not kept waiting for longer: the next page tells the rest. The service takes 5 s at most where all is well. */
+const UNTIL_ASKED_MS = 8_000
+const UNTIL_ENDED_MS = 3_000
 
 export function createRedemptions(temporal: Client): Redemptions {
   const handleOf = (redemptionId: string) =>
@@ -56,7 +57,7 @@ export function createRedemptions(temporal: Client): Redemptions {
           if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined
           throw error
         })
-      const redemption = await withinAMoment(asked)
+      const redemption = await within(UNTIL_ASKED_MS, asked)
       return redemption?.memberId === order.memberId ? redemption : undefined
     },
 
@@ -73,13 +74,13 @@ export function createRedemptions(temporal: Client): Redemptions {
     async presentProof(redemptionId, challengeId) {
       const handle = handleOf(redemptionId)
       await handle.signal(proofPresentedSignal, { challengeId }).catch(unlessEnded)
-      await withinAMoment(handle.result())
+      await within(UNTIL_ENDED_MS, handle.result())
     },
 
     cancel: async (redemptionId) => {
       const handle = handleOf(redemptionId)
       await handle.cancel().catch(unlessEnded)
-      await withinAMoment(handle.result())
+      await within(UNTIL_ENDED_MS, handle.result())
     },
   }
 }
@@ -89,9 +90,9 @@ function unlessEnded(error: unknown): void {
   if (!(error instanceof WorkflowNotFoundError)) throw error
 }
 
-async function withinAMoment<T>(work: Promise<T>): Promise<T | undefined> {
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
   const moment = new AbortController()
-  const late = wait(MOMENT_MS, undefined, { signal: moment.signal }).catch(() => undefined)
+  const late = wait(milliseconds, undefined, { signal: moment.signal }).catch(() => undefined)
   try {
     return await Promise.race([work, late])
   } finally {
