@@ -37,6 +37,8 @@ import { SendError, type Message, type Provider } from '../providers/provider.ts
 export interface ChallengeActivityDependencies extends Judge {
   readonly providers: Readonly<Record<Channel, Provider>>
   readonly delivery: Config<'providers'>['providers']
+  /** Hears of each code that a provider took, with the times of the admission and of the acceptance. */
+  readonly onSent?: (channel: Channel, admittedAt: string, sentAt: string) => void
   /** Hears of each refusal, in one word. */
   readonly onRefusal: (at: 'workflow' | 'failover', reason: string) => void
 }
@@ -80,7 +82,7 @@ const PROBE_MS = 1_000
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
-  const { sql, policy, codes, providers, delivery, onRefusal } = dependencies
+  const { sql, policy, codes, providers, delivery, onRefusal, onSent } = dependencies
   const pace: Pace = {
     sms: { provider: providers.sms.id, perSecond: delivery.perSecond.sms },
     email: { provider: providers.email.id, perSecond: delivery.perSecond.email },
@@ -118,6 +120,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       try {
         const messageId = await provider.send(messageFor(stamp, material), Context.current().cancellationSignal)
         const { challenge, remainingMs } = await recordSent(sql, input.challengeId, provider.id, messageId)
+        onSent?.(challenge.channel!, challenge.admittedAt, challenge.sentAt!)
         return sent(challenge, remainingMs, seal)
       } catch (error) {
         if (!(error instanceof SendError)) throw error

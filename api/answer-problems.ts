@@ -4,7 +4,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { describeError, problem, PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, toProblem } from './problems.ts'
+import { describeError } from '../logging/describe-error.ts'
+import { problem, PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, toProblem } from './problems.ts'
 
 /** Answers every error, and every path that is none, with a problem. */
 export function answerProblems(app: FastifyInstance): void {

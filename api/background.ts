@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { describeError } from './problems.ts'
+import { describeError } from '../logging/describe-error.ts'
 
 /** Work that goes on after its request was answered. */
 export interface Background {

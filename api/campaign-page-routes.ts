@@ -13,7 +13,8 @@ import { readAsset, serveAssets } from './assets.ts'
 import { MOST_LOG_ENTRIES } from './campaign-routes.ts'
 import { within } from './deadline.ts'
 import type { RouteDeps } from './deps.ts'
-import { describeError, problem, PROBLEMS, toProblem } from './problems.ts'
+import { describeError } from '../logging/describe-error.ts'
+import { problem, PROBLEMS, toProblem } from './problems.ts'
 import { createSharedLook } from './shared-look.ts'
 
 const STYLE = readAsset('pages', 'css', ['base.css', 'style.css'])

@@ -8,6 +8,7 @@ import type { Channel, VerifyCodeResult } from '../domain/challenge.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { refusalWord } from '../postgres/admission.ts'
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
+import { annotate } from '../tracing/spans.ts'
 import type { RouteDeps } from './deps.ts'
 import { handedOver } from './hand-over.ts'
 import { problem } from './problems.ts'
@@ -42,6 +43,8 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
     const started = await inPostgres((sql) => startChallenge({ sql, temporal, policy }, request))
     if (!('challenge' in started)) throw refused(started)
     if (started.kind === 'admitted') metrics.started.inc()
+    const { challengeId, purpose, channel } = started.challenge
+    annotate({ 'otp.challenge_id': challengeId, 'otp.purpose': purpose, 'otp.channel': channel ?? 'none' })
     return handedOver(deps, started)
   }
 

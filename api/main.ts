@@ -1,11 +1,14 @@
 /**
  * The API as a process. Holds the master keys, to judge submitted codes.
  */
-import { pino } from 'pino'
 import { createSentWaiter } from '../client/sent-waiter.ts'
 import { ConfigError, loadConfig } from '../config.ts'
 import { connect } from '../postgres/connect.ts'
 import { connectTemporal, temporalAddress } from '../temporal/connect.ts'
+import { createLog } from '../logging/create-log.ts'
+import { startTracing } from '../tracing/start.ts'
+import { traceWorkflowClient } from '../tracing/temporal-client.ts'
+import { CHALLENGE_WORKFLOW } from '../workflows/ids.ts'
 import { bounded } from './deadline.ts'
 import { buildServer } from './server.ts'
 
@@ -17,24 +20,42 @@ const REPORT_CONNECTIONS = 3
 const REPORT_TIMEOUT_MS = 45_000
 
 async function main() {
-  const config = loadConfig(['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log'])
+  const config = loadConfig([
+    'http',
+    'pages',
+    'webhooks',
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'campaign',
+    'tracing',
+    'log',
+  ])
   const { http, pages, webhooks, codes, policy, campaign } = config
-  const log = pino({ name: NAME, level: config.log.level })
+  const log = createLog({ name: NAME, level: config.log.level })
 
+  const tracing = await startTracing(config.tracing, NAME)
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const reports = connect(config.postgres.url, {
     poolSize: REPORT_CONNECTIONS,
     name: `${NAME}-reports`,
     statementTimeoutMs: REPORT_TIMEOUT_MS,
   })
-  const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()))
+  const interceptors = tracing.isOn ? [traceWorkflowClient([CHALLENGE_WORKFLOW])] : []
+  const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()), interceptors)
   const waiter = await createSentWaiter(sql)
   const app = buildServer({ sql, reports, temporal, waiter, http, pages, webhooks, codes, policy, campaign, log })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
     await app.close()
-    await Promise.all([temporal.connection.close(), sql.end({ timeout: 1 }), reports.end({ timeout: 1 })])
+    await Promise.all([
+      temporal.connection.close(),
+      sql.end({ timeout: 1 }),
+      reports.end({ timeout: 1 }),
+      tracing.stop(),
+    ])
     process.exit(0)
   }
   process.once('SIGTERM', () => void stop())

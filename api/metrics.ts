@@ -2,6 +2,7 @@
  * What Prometheus is told (O4). A registry for each server, so that several in one process do not meet.
  */
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { createDeliveryHistogram } from '../metrics/challenges.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -18,6 +19,7 @@ export function createMetrics() {
       registers,
     }),
     refusals: createRefusalCounter(registry),
+    delivered: createDeliveryHistogram(registry),
     verdicts: new Counter({
       name: 'otp_verdicts_total',
       help: 'Verdicts on codes submitted over HTTP',

@@ -9,6 +9,10 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
     const status = reply.statusCode
     const milliseconds = Math.round(reply.elapsedTime * 10) / 10
     metrics.duration.observe({ method, route, status }, milliseconds / 1000)
-    request.log.info({ method, route, status, ms: milliseconds, ...(caller && { caller: caller.name }) }, 'request')
+    const traceId = request.tracing?.span.spanContext().traceId
+    request.log.info(
+      { method, route, status, ms: milliseconds, ...(caller && { caller: caller.name }), ...(traceId && { traceId }) },
+      'request',
+    )
   })
 }

@@ -153,21 +153,5 @@ function isUnavailable(error: unknown): boolean {
   return typeof code === 'string' && (UNREACHABLE.has(code) || SERVER_UNAVAILABLE.test(code))
 }
 
-/** An error for the log: what it is and where it arose. Its message may hold what a caller sent, and is left out. */
-export function describeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { name: typeof error }
-  const { code } = fieldsOf(error)
-  return {
-    name: error.name,
-    ...((typeof code === 'string' || typeof code === 'number') && { code }),
-    at: (error.stack ?? '')
-      .split('\n')
-      .filter((line) => /^ {4}at /.test(line))
-      .slice(0, 8)
-      .map((line) => line.trim()),
-    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
-  }
-}
-
 const fieldsOf = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

@@ -9,6 +9,7 @@ import type { ApiCaller } from '../config.ts'
 import type { Scope } from '../domain/scopes.ts'
 import { createProofs } from '../proofs/proof.ts'
 
+import { traceRequests } from '../tracing/http.ts'
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
 import { createAuthenticator, requireScope } from './callers.ts'
@@ -47,6 +48,8 @@ const CONNECTION_TIMEOUT_MS = 60_000
 /** How often Node looks for requests that are late; its own 30 s would let a slow sender stay that much longer. */
 const LATE_REQUESTS_CHECK_MS = 500
 const MAX_HEADER_BYTES = 16_384
+/** Asked every few seconds by machines. */
+const UNTRACED = ['/healthz', '/readyz', '/metrics']
 /** Counting millions of members takes seconds; whoever comes when so many wait is told to come again. */
 const REPORTS = { deadlineMs: 50_000, mostSteps: 20 }
 
@@ -88,6 +91,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   app.addHook('onClose', () => background.settled())
 
   answerProblems(app)
+  traceRequests(app, { ignored: UNTRACED, trusts: ({ routeOptions }) => routeOptions.config.scope !== undefined })
   observeRequests(app, metrics)
   guardRoutes(app, createAuthenticator(http.callers))
   acceptOnlyJson(app)

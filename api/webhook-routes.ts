@@ -10,6 +10,7 @@ import { applyReceipts } from '../postgres/receipts.ts'
 import { isSignedBySendGrid, readSendGridEvent, readSendGridSignature } from '../providers/sendgrid-webhook.ts'
 import { hasPayloadHash, readVonageStatus, signedPayloadHash } from '../providers/vonage-webhook.ts'
 import type { RouteDeps } from './deps.ts'
+import { observeDeliveries } from './observe-deliveries.ts'
 import { problem } from './problems.ts'
 import { acceptRawBodies, rawBody } from './raw-body.ts'
 import { problemResponses } from './schemas.ts'
@@ -113,6 +114,8 @@ function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteD
   return async (provider: 'sendgrid' | 'vonage', elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
     const receipts = elements.filter((element) => typeof element !== 'string')
     const applied = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : 0
+    if (applied > 0)
+      background.add('tell how long deliveries took', observeDeliveries(sql, provider, receipts, metrics))
     const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ challengeId }) => challengeId)
     if (applied > 0 && failed.length > 0) {
       background.add('tell of failed deliveries', tellOfFailedDeliveries({ sql, temporal }, failed))

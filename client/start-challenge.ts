@@ -16,6 +16,7 @@ import { admitChallenge, type Admitted, type AdmissionRequest, type NotAdmitted 
 import { giveWay, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { openExecution } from '../temporal/open-execution.ts'
+import { currentTraceparent } from '../tracing/spans.ts'
 import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
 import { CHANNEL, MEMBER_ID, PURPOSE } from '../workflows/search-attributes.ts'
 
@@ -34,7 +35,7 @@ export interface ChallengeStarter {
 type OtpChallenge = (input: ChallengeInput) => Promise<ChallengeResult>
 type ChallengeExecution = WorkflowStartOptions<OtpChallenge>
 
-export type StartRequest = Omit<AdmissionRequest, 'challengeId'>
+export type StartRequest = Omit<AdmissionRequest, 'challengeId' | 'traceparent'>
 
 /** `started` settles when the workflow runs, or when the challenge needs none any more. */
 export type Start = NotAdmitted | (Admitted & { readonly started: Promise<void> })
@@ -48,7 +49,12 @@ export type Start = NotAdmitted | (Admitted & { readonly started: Promise<void> 
  * @throws when Postgres cannot be reached; `started` rejects when Temporal cannot
  */
 export async function startChallenge(starter: ChallengeStarter, request: StartRequest): Promise<Start> {
-  const admission = await admitChallenge(starter.sql, starter.policy, { ...request, challengeId: uuidv7() })
+  const traceparent = currentTraceparent()
+  const admission = await admitChallenge(starter.sql, starter.policy, {
+    ...request,
+    challengeId: uuidv7(),
+    ...(traceparent !== undefined && { traceparent }),
+  })
   if (!('challenge' in admission)) return admission
   const { challenge } = admission
   return { ...admission, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }

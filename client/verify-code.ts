@@ -7,6 +7,7 @@ import type { Policy } from '../config.ts'
 import type { VerifyCodeResult } from '../domain/challenge.ts'
 import { closeChallenge, markTold, resultOf, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { recordStep } from '../tracing/challenge-trace.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
 
@@ -26,10 +27,18 @@ export async function verifyCode(
   { temporal, ...judge }: Judge & { readonly temporal: Client },
   submission: Omit<Submission, 'fromWorkflow'>,
 ): Promise<Verified | undefined> {
+  const startTime = Date.now()
   const judgement = await judgeCode(judge, { ...submission, fromWorkflow: false })
   if (judgement === undefined) return undefined
   const isNews = judgement.closedNow || judgement.result === 'wrong_code'
-  return { answer: answerOf(judgement), told: isNews ? tellVerdict(judge.sql, temporal, judgement) : Promise.resolve() }
+  const step = { startTime, attributes: { 'otp.verdict': judgement.result } }
+  const told = recordStep(
+    'verify',
+    judgement.challenge,
+    step,
+    () => isNews && tellVerdict(judge.sql, temporal, judgement),
+  )
+  return { answer: answerOf(judgement), told: told || Promise.resolve() }
 }
 
 async function tellVerdict(sql: Sql, temporal: Client, judgement: SealedJudgement): Promise<void> {

@@ -9,7 +9,7 @@ export interface KafkaOptions {
 }
 
 /** What kafkajs may say beside its message: where it happened, and nothing that a record held. */
-const LOGGED = ['broker', 'topic', 'partition', 'groupId', 'error', 'retryCount', 'retryTime'] as const
+const LOGGED = ['broker', 'topic', 'partition', 'groupId', 'retryCount', 'retryTime'] as const
 
 /**
  * A Kafka client; connects when a consumer or producer of it does. Lost connections come back by themselves: within
@@ -26,7 +26,8 @@ export const connectKafka = (config: Config<'kafka'>['kafka'], { clientId, log }
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const fields = Object.fromEntries(LOGGED.map((name) => [name, entry.log[name] as unknown]))
-      log[toPinoLevel(entry.level)]({ kafkajs: entry.namespace, ...fields }, entry.log.message)
+      const brokerError = entry.log['error'] as unknown
+      log[toPinoLevel(entry.level)]({ kafkajs: entry.namespace, ...fields, brokerError }, entry.log.message)
     },
   })
 

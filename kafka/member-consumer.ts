@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Partitioners } from 'kafkajs'
 import type { EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 import type { Logger } from 'pino'
-import { Counter, register } from 'prom-client'
+import { Counter, Registry } from 'prom-client'
 import type { Sql } from '../postgres/connect.ts'
 import { applyMemberChanges, isRejection } from '../postgres/members.ts'
 import type { MemberChange } from '../postgres/members.ts'
@@ -17,6 +17,9 @@ import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS } from './topics.ts'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 3_000
+
+/** The consumer group, by which the broker keeps how far it came. */
+export const MEMBER_EVENTS_GROUP = 'member-events'
 
 export interface MemberConsumerOptions {
   readonly kafka: Kafka
@@ -29,6 +32,8 @@ export interface MemberConsumerOptions {
   readonly onChanged?: () => void
   /** After that without a heartbeat the group counts this consumer as dead, and others take over. Default 10 s. */
   readonly sessionTimeoutMs?: number
+  /** Where events are counted. */
+  readonly registry?: Registry
 }
 
 export interface MemberConsumer {
@@ -40,24 +45,27 @@ export interface MemberConsumer {
   readonly crashed: Promise<Error>
 }
 
-const counter = new Counter({
-  name: 'otp_member_events_total',
-  help: 'Member events read, by what became of them: applied, unchanged, or the reason of the dead letter.',
-  labelNames: ['result'],
-  registers: [register],
-})
+const createEventCounter = (registry: Registry) =>
+  new Counter({
+    name: 'otp_member_events_total',
+    help: 'Member events read, by what became of them: applied, unchanged, or the reason of the dead letter.',
+    labelNames: ['result'],
+    registers: [registry],
+  })
 
 /** Builds the consumer; nothing connects before `start`. */
 export function createMemberConsumer({
   kafka,
   sql,
   log,
-  groupId = 'member-events',
+  groupId = MEMBER_EVENTS_GROUP,
   topic = MEMBER_EVENTS,
   deadLetterTopic = MEMBER_EVENTS_DEAD_LETTERS,
   onChanged = () => {},
   sessionTimeoutMs = 10_000,
+  registry = new Registry(),
 }: MemberConsumerOptions): MemberConsumer {
+  const counter = createEventCounter(registry)
   // A fetch that waits for news holds up a stop for as long as it may wait.
   const consumer = kafka.consumer({
     groupId,

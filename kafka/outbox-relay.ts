@@ -27,6 +27,8 @@ export interface OutboxRelayOptions {
   readonly sql: Sql
   readonly log: Logger
   readonly topic?: string
+  /** Hears of what the broker has; where it failed in between, more than once. */
+  readonly onRelayed?: (rows: readonly OutboxRow[]) => void
 }
 
 export interface OutboxRelay {
@@ -37,7 +39,7 @@ export interface OutboxRelay {
 }
 
 /** Builds the relay; nothing connects before `start`. */
-export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS }: OutboxRelayOptions): OutboxRelay {
+export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS, onRelayed }: OutboxRelayOptions): OutboxRelay {
   let producer: Producer | undefined
   let running: Promise<void> | undefined
   const stopping = new AbortController()
@@ -61,6 +63,7 @@ export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS }: Outbo
     producer ??= await connect()
     for (const messages of toBatches(rows.map(toMessage))) await producer.send({ topic, acks: -1, messages })
     await markSent(sql, rows)
+    onRelayed?.(rows)
     return rows.length === BATCH_ROWS
   }
 

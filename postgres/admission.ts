@@ -22,6 +22,8 @@ export interface AdmissionRequest {
   readonly ipHash?: string
   /** A challenge that this one continues (C14). */
   readonly continues?: string
+  /** Where the request stands in a trace (O4). */
+  readonly traceparent?: string
   readonly idempotency?: { readonly key: string; readonly requestHash: string }
 }
 
@@ -65,7 +67,7 @@ export async function admitChallenge(
   policy: Policy,
   request: AdmissionRequest,
 ): Promise<Admitted | NotAdmitted> {
-  const { registering, continues, ipHash, idempotency } = request
+  const { registering, continues, ipHash, idempotency, traceparent } = request
   if (
     !policy.purposes.includes(request.purpose) ||
     (request.purpose === 'register_phone') !== (registering !== undefined)
@@ -100,6 +102,7 @@ export async function admitChallenge(
         mobileCarrier: registering ? null : member.mobileCarrier,
         ...(ipHash !== undefined && { ipHash }),
         ...(continues !== undefined && { continues }),
+        ...(traceparent !== undefined && { traceparent }),
         ...(idempotency && { idempotencyKey: idempotency.key, requestHash: idempotency.requestHash }),
       },
       policy,

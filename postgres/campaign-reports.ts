@@ -116,3 +116,13 @@ export async function campaignFigures(sql: Sql, campaignId: string, points: numb
   const [row] = await sql<[{ answer: CampaignFigures }]>`select campaign_figures(${campaignId}, ${points}) as answer`
   return row.answer
 }
+
+/** The newest campaigns, and their members by state as the page last had them counted. */
+export async function newestCampaigns(
+  sql: Sql,
+): Promise<readonly { campaign: string; state: string; counts: Readonly<Record<string, number>> }[]> {
+  return sql<{ campaign: string; state: string; counts: Record<string, number> }[]>`
+    select c.campaign_id as campaign, c.state, coalesce((
+      select h.counts from campaign_history h where h.campaign_id = c.campaign_id order by h.at desc limit 1), '{}') as counts
+    from campaigns c order by c.started_at desc limit 5`
+}

@@ -33,6 +33,8 @@ export interface Challenge {
   readonly outcome: Outcome | null
   readonly reason: string | null
   readonly advice: Advice | null
+  /** Where its start stands in a trace (O4). */
+  readonly traceparent: string | null
 }
 
 /** The result of a closed challenge, as its execution gives it. */
@@ -61,6 +63,7 @@ export interface AdmitRequest {
   /** HMAC of the end user's address, hex. */
   readonly ipHash?: string
   readonly continues?: string
+  readonly traceparent?: string
   readonly idempotencyKey?: string
   /** SHA-256 of the request, hex; goes with the idempotency key. */
   readonly requestHash?: string

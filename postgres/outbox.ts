@@ -99,3 +99,11 @@ export async function forgetSent(sql: Sql, days: number, most: number): Promise<
   const [row] = await sql<[{ answer: boolean }]>`select forget_sent(${days}, ${most}) as answer`
   return row.answer
 }
+
+/** What waits to be published, and for how long the oldest of it has waited. */
+export async function outboxBacklog(sql: Sql): Promise<{ rows: number; oldestSeconds: number }> {
+  const [row] = await sql<[{ rows: number; oldestSeconds: number }]>`
+    select count(*) as rows, coalesce(extract(epoch from challenge_now() - min(occurred_at)), 0)::float8 as "oldestSeconds"
+    from outbox`
+  return row
+}

@@ -9,9 +9,9 @@
 import fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { Payload, PayloadCodec } from '@temporalio/common'
-import { pino } from 'pino'
 import { z } from 'zod'
 import { ConfigError, loadConfig } from '../config.ts'
+import { createLog } from '../logging/create-log.ts'
 import { createPayloadCodec } from './payload-codec.ts'
 import { redactCodes } from './redaction.ts'
 
@@ -92,7 +92,7 @@ const toBase64 = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? 
 
 async function main() {
   const { codecServer, log: logging } = loadConfig(['codecServer', 'log'])
-  const log = pino({ name: NAME, level: logging.level })
+  const log = createLog({ name: NAME, level: logging.level })
   const app = buildCodecServer({ codec: createPayloadCodec(codecServer.keys), origins: codecServer.origins })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void app.close())
   const url = await app.listen({ host: codecServer.host, port: codecServer.port })

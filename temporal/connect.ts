@@ -2,7 +2,7 @@
  * Connections to Temporal. Address, namespace, TLS and API key come from the environment and profile files as the SDK
  * reads them (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_PROFILE`, …).
  */
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
+import { Client, Connection, type ConnectionOptions, type WorkflowClientInterceptor } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import type { KeyRing } from '../config.ts'
@@ -37,10 +37,12 @@ export interface TemporalAddress {
 export function connectTemporal(
   codecKeys: KeyRing,
   { connectionOptions, namespace }: TemporalAddress = temporalAddress(),
+  interceptors: readonly WorkflowClientInterceptor[] = [],
 ): Client {
   return new Client({
     connection: Connection.lazy(connectionOptions),
     ...(namespace !== undefined && { namespace }),
     dataConverter: clientDataConverter(codecKeys),
+    interceptors: { workflow: [...interceptors] },
   })
 }

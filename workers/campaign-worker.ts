@@ -1,14 +1,16 @@
 /**
  * The campaign worker: the workflow and activities of the task queue `sms-campaign`. Holds no master key.
  */
-import { pino } from 'pino'
 import { createCampaignActivities } from '../activities/campaign.ts'
 import { ConfigError, loadConfig } from '../config.ts'
+import { createLog } from '../logging/create-log.ts'
 import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
 import { createSenders } from '../providers/senders.ts'
 import { connectWorker, installRuntime } from '../temporal/worker.ts'
 import { CAMPAIGN_TASK_QUEUE } from '../workflows/ids.ts'
+import { registerCampaignFigures } from './campaign-figures.ts'
+import { observeSenders } from './observe-senders.ts'
 
 const NAME = 'campaign-worker'
 /** Counting the members of a campaign of ten millions takes seconds; a gate's figures, longer. */
@@ -17,7 +19,7 @@ const STATEMENT_TIMEOUT_MS = 120_000
 async function runCampaignWorker(): Promise<void> {
   const config = loadConfig(['postgres', 'temporal', 'policy', 'campaign', 'providers', 'metrics', 'log'])
   const { policy, campaign, providers } = config
-  const log = pino({ name: NAME, level: config.log.level })
+  const log = createLog({ name: NAME, level: config.log.level })
   installRuntime(log, config.metrics)
   const metrics = await serveMetrics(config.metrics)
 
@@ -35,10 +37,11 @@ async function runCampaignWorker(): Promise<void> {
         leaseSeconds: campaign.leaseSeconds,
       },
       delivery: providers,
-      providers: createSenders(providers),
+      providers: observeSenders(createSenders(providers), metrics.registry),
       noticesAtOnce: campaign.noticesAtOnce,
     }),
   })
+  registerCampaignFigures(metrics.registry, sql)
   const running = worker.run()
   log.info('ready')
   await running

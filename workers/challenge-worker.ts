@@ -3,21 +3,24 @@
  * their own, the notices to single members. Holds the master keys.
  */
 import { ScheduleAlreadyRunning, type Client } from '@temporalio/client'
-import { pino } from 'pino'
 import { createChallengeActivities } from '../activities/challenge.ts'
 import { createCleanupActivities } from '../activities/cleanup.ts'
 import { createMemberNoticeActivities } from '../activities/member-notice.ts'
 import { createSweepActivities } from '../activities/sweep.ts'
 import { sendNotices } from '../client/send-notices.ts'
 import { ConfigError, loadConfig } from '../config.ts'
+import { measureSending } from '../metrics/challenges.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
+import { createLog } from '../logging/create-log.ts'
 import { serveMetrics } from '../metrics/serve.ts'
 import { createOtpService } from '../nexus/handlers.ts'
 import { connect } from '../postgres/connect.ts'
 import { createSenders } from '../providers/senders.ts'
+import { startTracing } from '../tracing/start.ts'
 import { connectTemporal } from '../temporal/connect.ts'
 import { connectWorker, installRuntime } from '../temporal/worker.ts'
 import { CHALLENGE_TASK_QUEUE, NOTICE_TASK_QUEUE } from '../workflows/ids.ts'
+import { observeSenders } from './observe-senders.ts'
 
 const NAME = 'challenge-worker'
 /** Schedules, by id. */
@@ -26,16 +29,27 @@ const CLEANUP = 'otp-challenge-cleanup'
 const CLEANUP_EVERY_SECONDS = 3_600
 
 async function runChallengeWorker(): Promise<void> {
-  const config = loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log'])
+  const config = loadConfig([
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'providers',
+    'retention',
+    'metrics',
+    'tracing',
+    'log',
+  ])
   const { policy, codes, providers, retention } = config
-  const log = pino({ name: NAME, level: config.log.level })
+  const log = createLog({ name: NAME, level: config.log.level })
   installRuntime(log, config.metrics)
+  const tracing = await startTracing(config.tracing, NAME)
   const metrics = await serveMetrics(config.metrics)
   const refusals = createRefusalCounter(metrics.registry)
 
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const temporal = connectTemporal(config.temporal.codecKeys)
-  const delivery = { delivery: providers, providers: createSenders(providers) }
+  const delivery = { delivery: providers, providers: observeSenders(createSenders(providers), metrics.registry) }
   const onRefusal = (at: string, reason: string) => refusals.inc({ at, reason })
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CHALLENGE_TASK_QUEUE,
@@ -47,6 +61,7 @@ async function runChallengeWorker(): Promise<void> {
         codes,
         ...delivery,
         onRefusal,
+        onSent: measureSending(metrics.registry),
       }),
       ...createSweepActivities({ sql, temporal, policy, sendNotices: (ids) => sendNotices(temporal, ids) }),
       ...createCleanupActivities({ sql, retention }),
@@ -56,6 +71,7 @@ async function runChallengeWorker(): Promise<void> {
     maxConcurrentWorkflowTaskExecutions: 16,
     // Sends wait for slots and for slow providers, at no cost to this process; checks shall not wait for them.
     maxConcurrentActivityTaskExecutions: 500,
+    ...(tracing.isOn && (await import('../tracing/temporal-worker.ts')).traceWorker()),
   })
   const noticeWorker = await connectWorker(config.temporal, log, {
     taskQueue: NOTICE_TASK_QUEUE,
@@ -73,7 +89,7 @@ async function runChallengeWorker(): Promise<void> {
   const running = Promise.all([worker.run(), noticeWorker.run()])
   log.info('ready')
   await running
-  await Promise.all([temporal.connection.close(), sql.end({ timeout: 2 }), metrics.close()])
+  await Promise.all([temporal.connection.close(), sql.end({ timeout: 2 }), metrics.close(), tracing.stop()])
 }
 
 /** What runs at intervals is a Temporal Schedule: operators see it, and one runs whatever the number of workers. */

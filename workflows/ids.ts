@@ -5,6 +5,9 @@
 /** The task queue of challenges; codes are never queued behind anything else (D8). */
 export const CHALLENGE_TASK_QUEUE = 'otp-challenge'
 
+/** The workflow type of a challenge. */
+export const CHALLENGE_WORKFLOW = 'otpChallenge'
+
 /** C1: one open challenge per member, by the engine's own rule that an id has one open execution. */
 export const challengeWorkflowId = (memberId: string): string => `otp-challenge/${memberId}`
 

@@ -52,7 +52,7 @@ as $$
     'channel', c.channel, 'destination', c.destination, 'language', c.language,
     'continues', c.continues, 'runId', c.run_id, 'admittedAt', c.admitted_at, 'sendBeganAt', c.send_began_at,
     'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'closedAt', c.closed_at, 'attempts', c.attempts,
-    'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice,
+    'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice, 'traceparent', c.traceparent,
     'delivery', case when c.send_began_at is not null then delivery_of(c) end,
     'continuedBy', case when c.outcome = 'superseded' then continued_by(c) end
   )

@@ -140,11 +140,12 @@ begin
   update challenge_heads h set last_seq = h.last_seq + 1 where h.member_id = member returning * into head;
   insert into challenges (
     challenge_id, member_id, seq, purpose, caller, chain_id, continues, channel, destination, language,
-    mobile_carrier, sms_prefix, ip_hash, admitted_at)
+    mobile_carrier, sms_prefix, ip_hash, traceparent, admitted_at)
   values (
     (request->>'challengeId')::uuid, member, head.last_seq, request->>'purpose', request->>'caller',
     coalesce(c.chain_id, (request->>'challengeId')::uuid), c.challenge_id, request->>'channel', dest,
-    request->>'language', request->>'mobileCarrier', request->>'smsPrefix', decode(request->>'ipHash', 'hex'), at)
+    request->>'language', request->>'mobileCarrier', request->>'smsPrefix', decode(request->>'ipHash', 'hex'),
+    request->>'traceparent', at)
   on conflict (challenge_id) do nothing
   returning * into c;
   if not found then

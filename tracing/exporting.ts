@@ -1,0 +1,60 @@
+/**
+ * The SDK: spans are sampled, reduced to what is allowed, and posted in batches to an OTLP endpoint.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import { context, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+  type Sampler,
+} from '@opentelemetry/sdk-trace'
+import type { Config } from '../config.ts'
+import { onlyAllowed } from './allow-list.ts'
+import { ids } from './ids.ts'
+import { decideTracesBy } from './sampling.ts'
+import type { Tracing } from './start.ts'
+
+const STOP_WITHIN_MS = 1_000
+
+type Settings = Config<'tracing'>['tracing'] & { readonly endpoint: string }
+
+export function exportSpans(settings: Settings, processName: string): Tracing {
+  const { endpoint, headers, timeoutMs, resource } = settings
+  const root = rootSampler(settings)
+  decideTracesBy((traceId) => {
+    const { decision } = root.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.INTERNAL, {}, [])
+    return decision === SamplingDecision.RECORD_AND_SAMPLED
+  })
+  const provider = new TracerProvider({
+    resource: defaultResource().merge(resourceFromAttributes({ 'service.name': processName, ...resource })),
+    sampler: settings.sampler.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root,
+    idGenerator: ids,
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter: onlyAllowed(new OTLPTraceExporter({ url: endpoint, headers, timeoutMillis: timeoutMs })),
+        scheduledDelayMillis: settings.delayMs,
+      }),
+    ],
+  })
+  trace.setGlobalTracerProvider(provider)
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  return {
+    isOn: true,
+    async stop() {
+      await Promise.race([provider.shutdown().catch(() => {}), wait(STOP_WITHIN_MS, undefined, { ref: false })])
+    },
+  }
+}
+
+function rootSampler({ sampler, ratio }: Settings): Sampler {
+  if (sampler.endsWith('always_off')) return new AlwaysOffSampler()
+  return sampler.endsWith('traceidratio') ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler()
+}
