@@ -9,6 +9,7 @@ import type { ApiCaller } from '../config.ts'
 import { isChallengeId, normaliseCode } from '../domain/challenge.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
+import { readChallengeRecord } from '../postgres/timeline.ts'
 import { maySee } from './callers.ts'
 import { createChallengeActions } from './challenge-actions.ts'
 import { viewOf } from './challenge-view.ts'
@@ -28,6 +29,7 @@ import {
   verdictSchema,
   verifyBodySchema,
 } from './schemas.ts'
+import { timelineOf, timelineSchema } from './timeline-view.ts'
 
 const PATH = '/v1/challenges'
 const TAGS = ['challenges']
@@ -90,6 +92,30 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       },
     },
     async (request) => viewOf(await visibleChallenge(request.caller, request.params.challengeId), policy),
+  )
+
+  app.get(
+    `${PATH}/:challengeId/timeline`,
+    {
+      config: { scope: 'challenges:read' },
+      schema: {
+        summary: 'All that happened to a challenge',
+        description:
+          'For support: each step and attempt with its time, how the code came and went, and never the code.',
+        tags: TAGS,
+        params: challengeParams,
+        response: {
+          200: jsonResponse(timelineSchema, 'In the order of time'),
+          ...problemResponses(...COMMON_PROBLEMS, 'unknown_challenge'),
+        },
+      },
+    },
+    async ({ caller, params }) => {
+      const challengeId = idOf(params.challengeId)
+      const record = await inPostgres((sql) => readChallengeRecord(sql, challengeId))
+      if (record === undefined || !maySee(caller, record.challenge.caller)) throw unknownChallenge()
+      return timelineOf(record, policy)
+    },
   )
 
   app.post(

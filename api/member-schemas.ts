@@ -57,3 +57,7 @@ export const unlockedSchema = z
     at: time,
   })
   .meta({ id: 'Unlocked' })
+
+export type MemberAnswer = z.infer<typeof memberSchema>
+export type UnlockedAnswer = z.infer<typeof unlockedSchema>
+export type UnlockBody = z.input<typeof unlockBody>

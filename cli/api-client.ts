@@ -13,6 +13,8 @@ import type {
   PlannedAnswer,
 } from '../api/campaign-schemas.ts'
 import type { EventReplayAnswer, EventReplayBody } from '../api/event-replay-routes.ts'
+import type { MemberAnswer, UnlockBody, UnlockedAnswer } from '../api/member-schemas.ts'
+import type { TimelineAnswer } from '../api/timeline-view.ts'
 import type { Endpoint } from './endpoint.ts'
 import { CliFailure } from './failure.ts'
 
@@ -55,6 +57,11 @@ export function createApiClient({ url, apiKey }: Endpoint) {
       call<CampaignMemberAnswer>('GET', path(campaignId, 'members', memberId)),
     command: (campaignId: string, body: CommandBody) =>
       call<CampaignAnswer>('POST', path(campaignId, 'commands'), body),
+    timeline: (challengeId: string) =>
+      call<TimelineAnswer>('GET', `/v1/challenges/${encodeURIComponent(challengeId)}/timeline`),
+    supportedMember: (memberId: string) => call<MemberAnswer>('GET', `/v1/members/${encodeURIComponent(memberId)}`),
+    unlock: (memberId: string, body: UnlockBody) =>
+      call<UnlockedAnswer>('POST', `/v1/members/${encodeURIComponent(memberId)}/unlock`, body),
     replayEvents: (body: EventReplayBody) => call<EventReplayAnswer>('POST', '/v1/event-replays', body),
     replay: (replayId: string) => call<EventReplayAnswer>('GET', `/v1/event-replays/${encodeURIComponent(replayId)}`),
   }
@@ -118,6 +125,7 @@ const NEXT: Readonly<Record<string, string>> = {
   forbidden: 'Use a key with that scope: OTP_API_KEYS of the API lists the scopes of each.',
   unknown_campaign: 'otp campaign list shows those there are.',
   other_campaign: 'otp campaign list shows it.',
+  unknown_challenge: 'A challenge that another caller started needs a key with challenges:any.',
   other_plan: 'otp campaign show <campaign> shows the plan that stands.',
   campaign_ended: 'otp campaign show <campaign> shows how it ended.',
   not_baking: 'otp campaign watch <campaign> shows when one does.',

@@ -23,7 +23,7 @@ const sum = (groups: readonly { readonly members: number }[]) => groups.reduce((
 
 const PLAIN = { head: [], border: [] }
 const NO_LINES_BETWEEN = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
-const table = (head: readonly string[], rows: readonly (readonly string[])[], numbersFrom = 1) => {
+export const table = (head: readonly string[], rows: readonly (readonly string[])[], numbersFrom = 1) => {
   const drawn = new Table({
     head: head.map((name) => styleText('bold', name)),
     colAligns: head.map((_, index) => (index >= numbersFrom ? 'right' : 'left')),

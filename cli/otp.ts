@@ -10,6 +10,7 @@ import { addCampaignCommands } from './campaign-commands.ts'
 import { findEndpoint } from './endpoint.ts'
 import { CliFailure, EXIT } from './failure.ts'
 import { addOutboxCommands } from './outbox-commands.ts'
+import { addSupportCommands } from './support-commands.ts'
 
 /** As shells have it: 128 and the number of SIGINT. */
 const INTERRUPTED = 130
@@ -30,8 +31,10 @@ const program = new Command('otp')
       'Exit codes: 0 done, 1 refused or failed, 2 cannot be used as typed, 3 the API cannot be reached.',
   )
 const api = async () => createApiClient(await findEndpoint())
-addCampaignCommands(program, { api, signal: stopping.signal })
-addOutboxCommands(program, { api, signal: stopping.signal })
+const deps = { api, signal: stopping.signal }
+addSupportCommands(program, deps)
+addCampaignCommands(program, deps)
+addOutboxCommands(program, deps)
 
 try {
   await program.parseAsync()
