@@ -1,19 +1,20 @@
 import { createHmac } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIPv6 } from 'node:net'
 
 /**
  * An end user's address as it is kept for the limits of C9: HMAC-SHA-256 in hex, of an IPv4 address whole, of IPv6 the
  * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4.
  *
- * @param address a valid IPv4 or IPv6 address without a zone
+ * @param address an IPv4 or IPv6 address; what is none, as a proxy may say, counts by its text
  */
 export function hashIp(key: Uint8Array, address: string): string {
   return createHmac('sha256', key).update(subscriberOf(address)).digest('hex')
 }
 
 function subscriberOf(address: string): string {
-  if (isIPv4(address)) return address
-  const groups = groupsOf(address)
+  const [plain = ''] = address.split('%')
+  if (!isIPv6(plain)) return address
+  const groups = groupsOf(plain)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (isMapped)
     return groups

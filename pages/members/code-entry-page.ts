@@ -109,12 +109,10 @@ function renderSendAgain(model: CodeEntryModel): SafeHtml | null {
   const { resendSeconds, otherChannel } = standing
   const isPrimary = !acceptsCode(state)
   const title = catalog.text(isPrimary ? 'pages.code.again.instead' : 'pages.code.again.title')
-  return html`<section aria-labelledby="again">
+  return html`<section class="actions" aria-labelledby="again">
 <h2 id="again">${title}</h2>
-<div class="actions">
 ${renderSendForm(model, catalog.text('pages.code.again.button'), { isPrimary, resendSeconds })}
 ${otherChannel === undefined ? null : renderSendForm(model, catalog.text(`pages.code.again.${otherChannel}`), { channel: otherChannel })}
-</div>
 ${help}
 </section>`
 }
