@@ -1,5 +1,5 @@
 /**
- * What operators are shown of campaigns (R6, O3), a function each; the SQL is `postgres/functions/73_campaign_page.sql`.
+ * What operators are shown of campaigns (R6, O3), a function each; the SQL is `postgres/functions/77_campaign_page.sql`.
  * Counting the members of a large campaign takes seconds: give these a pool that allows it.
  */
 import type { CampaignPlan, CampaignStatus, ExclusionReason, MemberState } from '../domain/campaign.ts'

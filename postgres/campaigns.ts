@@ -1,6 +1,6 @@
 /**
  * The statements of a campaign, a function each. What they promise, and the locks they take, is written above the SQL in
- * `postgres/functions/`: 70_eligibility, 71_consider, 72_campaign.
+ * `postgres/functions/`: 70_eligibility to 76_campaign_plan.
  */
 import type {
   CampaignCommand,

@@ -1,0 +1,115 @@
+-- R5: what a wave has come to, and whether the next may follow.
+
+-- The wave bakes once all of its notices were sent.
+create or replace function start_bake(campaign text, number int) returns void
+  language plpgsql volatile
+as $$
+declare
+  c campaigns;
+begin
+  select * into c from campaigns where campaign_id = campaign for update;
+  update campaign_waves
+  set bake_until = challenge_now() + make_interval(secs => (c.plan->'waves'->(number - 1)->>'bakeSeconds')::float8)
+  where campaign_id = campaign and wave = number and bake_until is null;
+end
+$$;
+
+-- What has been seen of a wave (R5). Rates are in percent, null where there is nothing to divide by.
+create or replace function wave_figures(campaign text, number int) returns jsonb
+  language sql stable
+as $$
+  with words as (
+    select n.notice_id, n.state,
+      (select r.kind from receipts r where r.challenge_id = n.notice_id and r.kind in ('delivered', 'failed')
+        order by r.occurred_at desc, r.kind desc limit 1) as word
+    from campaign_notices n
+    where n.campaign_id = campaign and n.wave = number and n.kind = 'announcement' and n.state in ('accepted', 'refused')
+  ),
+  messages as (
+    select count(*) as sent, count(*) filter (where state = 'refused') as refused,
+      count(*) filter (where word = 'delivered') as delivered, count(*) filter (where word = 'failed') as failed
+    from words
+  ),
+  challenged as (
+    select count(*) as challenges, count(*) filter (where o.outcome = 'verified') as verified
+    from campaign_members cm
+    join challenges o on o.member_id = cm.member_id and o.channel = 'sms' and o.send_began_at >= cm.enforced_at
+      and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
+    where cm.campaign_id = campaign and cm.state = 'enforced' and cm.wave <= number
+  )
+  select jsonb_build_object(
+    'messages', sent, 'sendFailures', refused, 'delivered', delivered, 'negativeReceipts', failed,
+    'challenges', challenges, 'verified', verified,
+    'sendFailurePercent', round(100.0 * refused / nullif(sent, 0), 2),
+    'negativeReceiptPercent', round(100.0 * failed / nullif(sent - refused, 0), 2),
+    'verifiedPercent', round(100.0 * verified / nullif(challenges, 0), 2))
+  from messages, challenged
+$$;
+
+create or replace function pause_campaign(
+  campaign text, who text, is_claimed boolean, reason text, details jsonb, command text, at timestamptz
+) returns void
+  language plpgsql volatile
+as $$
+begin
+  update campaigns set state = 'paused', pause_reason = reason where campaign_id = campaign and state = 'running';
+  if found then
+    perform log_campaign(campaign, 'paused', who, is_claimed, reason, details, command, at);
+  end if;
+end
+$$;
+
+-- R5: the gate. Passes the wave, pauses the campaign and says why, or gives it as much time again, once.
+-- Judges only a wave that has baked, of a campaign that runs.
+create or replace function judge_wave(campaign text, number int) returns void
+  language plpgsql volatile
+as $$
+declare
+  c campaigns;
+  w campaign_waves;
+  at timestamptz;
+  gate jsonb;
+  seen jsonb;
+  reasons text[];
+  judgement text;
+begin
+  select * into c from campaigns where campaign_id = campaign for update;
+  at := challenge_now();
+  select * into w from campaign_waves where campaign_id = campaign and wave = number;
+  if c.state <> 'running' or w.passed_at is not null or w.bake_until is null or w.bake_until > at then
+    return;
+  end if;
+  gate := c.plan->'waves'->(number - 1)->'gate';
+  seen := wave_figures(campaign, number);
+  reasons := array_remove(array[
+    case when (seen->>'sendFailurePercent')::numeric > (gate->>'maxSendFailurePercent')::numeric
+      then 'send_failures' end,
+    case when (seen->>'negativeReceiptPercent')::numeric > (gate->>'maxNegativeReceiptPercent')::numeric
+      then 'negative_receipts' end,
+    case when (seen->>'challenges')::int >= greatest((gate->>'minChallenges')::int, 1)
+      and (seen->>'verifiedPercent')::numeric < (gate->>'minVerifiedPercent')::numeric then 'verification_rate' end
+  ], null);
+  judgement := case
+    -- One message that failed of one is no rate: too few decide neither way.
+    when (seen->>'messages')::int < (gate->>'minMessages')::int
+      or (seen->>'challenges')::int < (gate->>'minChallenges')::int then 'inconclusive'
+    when cardinality(reasons) > 0 then 'failed'
+    else 'passed'
+  end;
+  seen := seen || jsonb_build_object('wave', number, 'verdict', judgement, 'reasons', to_jsonb(reasons));
+  update campaign_waves
+  set verdict = seen || jsonb_build_object('at', at),
+    passed_at = case when judgement = 'passed' then at end,
+    bake_until = case when judgement = 'inconclusive' and w.verdict is null
+      then at + make_interval(secs => (c.plan->'waves'->(number - 1)->>'bakeSeconds')::float8) else w.bake_until end
+  where campaign_id = campaign and wave = number;
+  perform log_campaign(campaign, 'gate_' || judgement, 'campaign', false, array_to_string(reasons, ', '), seen, null, at);
+  if judgement = 'failed' then
+    perform pause_campaign(campaign, 'campaign', false,
+      'the gate of wave ' || number || ' failed: ' || array_to_string(reasons, ', '), seen, null, at);
+  elsif judgement = 'inconclusive' and w.verdict is not null then
+    perform pause_campaign(campaign, 'campaign', false,
+      'the gate of wave ' || number || ' is inconclusive: too little data', seen, null, at);
+  end if;
+end
+$$;
