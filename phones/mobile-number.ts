@@ -41,7 +41,7 @@ export function toMobileNumber(input: string, country: string): MobileNumber | u
 }
 
 /** Japanese keyboards write digits, brackets and hyphens at full width, and hyphens in several ways. */
-const toHalfWidth = (input: string) =>
+export const toHalfWidth = (input: string): string =>
   input
     .replace(/[！-～]/g, (character) => String.fromCharCode(character.charCodeAt(0) - 0xfee0))
     .replace(/[‐‑‒–—−ー]/g, '-')

@@ -40,6 +40,8 @@ export interface DestinationRules extends EligibilityRules {
 
 export interface DestinationChange {
   readonly memberId: string
+  /** The visit in which it is made: the number that it was about is forgotten with it. */
+  readonly visitId?: string
   /** As {@link readDestination} gave it when the form was drawn. */
   readonly version: number
   /** The session's `change_membership` challenge. */

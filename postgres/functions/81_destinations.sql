@@ -2,14 +2,27 @@
 --
 -- Lock order: campaign start (advisory, shared) → head row → destinations, notices, the campaign's queue and the outbox.
 
+-- Whether a challenge proves right now that it is the member who wants a change: it was verified within the last
+-- `step_up_seconds`, at a destination that is still theirs. What was proven with a number that has been replaced since proves
+-- nothing any more.
+create or replace function proves_member(
+  c challenges, m members, d destinations, step_up_seconds float8, at timestamptz
+) returns boolean
+  language sql immutable
+as $$
+  select coalesce(c.member_id = m.member_id and c.purpose = 'change_membership' and c.outcome = 'verified'
+    and c.closed_at > at - make_interval(secs => step_up_seconds)
+    and (c.destination = effective_phone(m, d) or c.destination = m.email), false)
+$$;
+
 -- Sets a number, a choice, or both, in one statement.
 --
--- The session proves the member by a `change_membership` challenge that was verified within `stepUpSeconds` at a destination
--- that is still theirs: what was proven with a number that has been replaced since proves nothing any more. A number is
--- theirs by a `register_phone` challenge that was verified at exactly it, and sets a number once. `version` is that of the row
+-- The session proves the member by a challenge (`proves_member`). A number is theirs by a `register_phone` challenge that was
+-- verified at exactly it, and sets a number once; at most an hour ago, as long as a visit lasts. `version` is that of the row
 -- when the form was drawn, 0 for none: a form from before a change changes nothing. So it is safe to repeat.
 --
--- request: memberId, version, stepUpId, registration: {challengeId, phone, country} | null, choice: 'sms' | 'email' | null
+-- request: memberId, visitId, version, stepUpId, registration: {challengeId, phone, country} | null,
+--   choice: 'sms' | 'email' | null
 -- rules:   stepUpSeconds, adultAge, smsCountries, smsRefusedPrefixes
 -- returns: {kind: 'changed', notices: [id]} | {kind: 'unchanged'} | {kind: 'refused', reason}; reasons: unknown_member,
 --   not_resident, changed_meanwhile, step_up_required, number_not_verified, no_usable_phone, no_usable_email, sms_mandatory
@@ -49,9 +62,8 @@ begin
     return refused_destination('changed_meanwhile');
   elsif not exists (
     select from challenges c
-    where c.challenge_id = (request->>'stepUpId')::uuid and c.member_id = member and c.purpose = 'change_membership'
-      and c.outcome = 'verified' and c.closed_at > at - make_interval(secs => (rules->>'stepUpSeconds')::float8)
-      and c.destination in (phone_before, m.email)
+    where c.challenge_id = (request->>'stepUpId')::uuid
+      and proves_member(c, m, before, (rules->>'stepUpSeconds')::float8, at)
   ) then
     return refused_destination('step_up_required');
   elsif registered is not null and not exists (
@@ -100,6 +112,8 @@ begin
   on conflict (member_id) do update set
     version = excluded.version, phone = excluded.phone, phone_country = excluded.phone_country,
     phone_since = excluded.phone_since, choice = excluded.choice, choice_since = excluded.choice_since;
+  update destination_visits set phone = null, phone_country = null, register_id = null, changed_at = at
+  where visit_id = (request->>'visitId')::uuid;
   if registered is not null then
     delete from reachability r where r.member_id = member and r.phone = registered;
   end if;
@@ -165,6 +179,32 @@ as $$
     'preference', effective_preference(m, d), 'smsMandatory', sms_mandatory(m, rules, true))
   from members m left join destinations d on d.member_id = m.member_id
   where m.member_id = member and m.status = 'active'
+$$;
+
+-- How far a visit has come, for the page. `provenBy` is a challenge that proves the member, begun by any visit of the same
+-- session. Null for an unknown visit.
+-- returns: {stepUpId, provenBy, phone, phoneCountry, registerId, registeredBy, changedAt}
+create or replace function read_destination_visit(visit uuid, step_up_seconds float8) returns jsonb
+  language sql stable
+as $$
+  select jsonb_build_object(
+    'stepUpId', own.step_up_id, 'phone', own.phone, 'phoneCountry', own.phone_country, 'registerId', own.register_id,
+    'changedAt', own.changed_at,
+    'registeredBy', (
+      select n.challenge_id from newest_of_chain(own.register_id) n
+      where n.outcome = 'verified' and n.destination = own.phone),
+    'provenBy', (
+      select n.challenge_id
+      from page_visits o
+      join destination_visits dv on dv.visit_id = o.visit_id
+      cross join lateral newest_of_chain(dv.step_up_id) n
+      where o.session_hash = v.session_hash and proves_member(n, m, d, step_up_seconds, challenge_now())
+      order by n.closed_at desc limit 1))
+  from page_visits v
+  join members m on m.member_id = v.member_id
+  left join destinations d on d.member_id = v.member_id
+  left join destination_visits own on own.visit_id = v.visit_id
+  where v.visit_id = visit
 $$;
 
 -- Takes a notice that is due into its sender's hands for `lease_seconds`.
