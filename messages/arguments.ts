@@ -38,4 +38,13 @@ export const ARGUMENTS = {
   'pages.code.older.advice': { time: 'string' },
   'pages.code.locked.advice': { time: 'string' },
   'pages.code.wait.advice': { time: 'string' },
+  'pages.destination.unusable': { destination: 'string' },
+  'pages.destination.overview.pending': { phone: 'string' },
+  'pages.destination.number.first': { destination: 'string' },
+  'pages.destination.code.lead': { phone: 'string' },
+  'pages.destination.choice.verified': { phone: 'string' },
+  'pages.destination.choice.sms': { phone: 'string' },
+  'pages.destination.choice.email': { email: 'string' },
+  'pages.destination.done.sms': { phone: 'string' },
+  'pages.destination.done.email': { email: 'string' },
 } as const

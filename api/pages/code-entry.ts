@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { isChallengeId, normaliseCode, type Channel } from '../../domain/challenge.ts'
 import { noticeQuery, REFUSALS, type Standing } from '../../pages/members/code-state.ts'
 import { otherChannel } from '../../postgres/admission.ts'
+import type { Challenge } from '../../postgres/challenges.ts'
 import { readCodeEntry, setVisitChallenge, type Visit } from '../../postgres/page-visits.ts'
 import type { StartRequest } from '../../client/start-challenge.ts'
 import { PROOF_SECONDS } from '../../proofs/proof.ts'
@@ -56,6 +57,25 @@ export function createCodeEntry(deps: RouteDeps) {
       })
       if (value) await inPostgres((sql) => setVisitChallenge(sql, visitId, value.challengeId))
       return shown
+    },
+
+    /** Starts a challenge that a page asks for beside the visit's own; a form asks for it once, however often it is sent. */
+    start(
+      visit: Visit,
+      about: Pick<StartRequest, 'purpose' | 'registering' | 'locale'>,
+      form: Form,
+      ip: string,
+    ): Promise<{ shown: Shown; value?: Challenge }> {
+      const { memberId, caller } = visit
+      const { key } = onceFor(visit, form)
+      const requestHash = hashOf(`${about.purpose} ${about.registering?.e164 ?? ''}`)
+      return start({
+        ...about,
+        memberId,
+        caller,
+        ipHash: hashIp(http.ipHashKey, ip),
+        idempotency: { key: `${key}:${about.purpose}`, requestHash },
+      })
     },
 
     /** Judges the code of a form, as one attempt however often the form is sent. */

@@ -11,6 +11,7 @@ import { describeError } from '../../logging/describe-error.ts'
 import { problem } from '../problems.ts'
 import { codeEntryRoutes } from './code-entry-routes.ts'
 import { refuseOtherSites } from './cross-site.ts'
+import { destinationRoutes } from './destination-routes.ts'
 import { helpRoutes } from './help-routes.ts'
 import { languageRoutes } from './language-routes.ts'
 import { linkRoutes } from './link-routes.ts'
@@ -33,6 +34,7 @@ export async function memberPages(app: FastifyInstance, deps: RouteDeps): Promis
   await app.register((scope) => helpRoutes(scope, deps, tools))
   linkRoutes(app, deps, tools)
   codeEntryRoutes(app, deps, tools)
+  destinationRoutes(app, deps, tools)
 }
 
 /** The fields of a form, each of which stands once. */
