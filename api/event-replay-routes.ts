@@ -69,7 +69,7 @@ export function eventReplayRoutes(instance: FastifyInstance, { inPostgres, log }
       if (replay === undefined) {
         throw problem('idempotency_key_reused', 'This key was used for another replay: choose a new one.')
       }
-      log.info({ replayId, askedBy }, 'events are to be sent again')
+      log.info({ caller: askedBy }, 'events are to be sent again')
       reply.code(202).header('location', `${PATH}/${replayId}`)
       return viewOf(replay)
     },

@@ -48,6 +48,8 @@ function inWords(step: TimelineStep): string {
       return `a code by ${step.via}: ${words(step.verdict)}, ${step.attemptsLeft} attempts left`
     case 'closed':
       return `${words(step.outcome)}${because(step.reason)}`
+    default:
+      return step satisfies never
   }
 }
 
