@@ -114,6 +114,7 @@ describe('a start on one machine', () => {
     const { bank, api, outbox, temporalUi, metrics } = endpoints
     expect(Object.keys(metrics).toSorted()).toEqual([
       'api',
+      'campaign-worker',
       'challenge-worker',
       'member-consumer',
       'outbox-relay',
