@@ -5,7 +5,7 @@
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { overflowOf, useBrowser } from './support/browser.ts'
 import { npmStart, ready, STARTED_MS, type Start } from './support/npm-start.ts'
@@ -108,3 +108,37 @@ it('changes the language in the middle, closes the tab, and comes back to the sa
   // One message for all that: the page was led to the same challenge each time.
   expect(read.size).toBe(before + 1)
 })
+
+it.each([{ scripts: true }, { scripts: false }])(
+  'registers a phone by the four steps, with scripts: $scripts',
+  async ({ scripts }) => {
+    const { context, page, mail } = await newcomer({ scripts, locale: 'en-US' })
+    await page.getByRole('button', { name: scripts ? /^Noriko/ : /^Fumiko/ }).click()
+    await page.getByRole('button', { name: 'Change One-time Password notification destination' }).click()
+    await continueFromLink(page, scripts)
+    await registerPhone(context, page, mail, scripts ? '090-2000-0007' : '０８０-２０００-０００８')
+    await page.getByRole('link', { name: 'Back to the website you came from' }).first().click()
+    await heading(page, 'My account')
+    expect(new URL(page.url()).origin).toBe(bank)
+  },
+)
+
+async function registerPhone(context: BrowserContext, page: Page, mail: Page, number: string): Promise<void> {
+  await page.getByRole('link', { name: /mobile phone number/ }).click()
+  await page.getByLabel('Mobile phone number').fill(number)
+  await page.getByRole('button', { name: 'Send a one-time password' }).click()
+  await heading(page, 'Confirm that it is you')
+  await enter(page, await nextCode(mail))
+  await heading(page, 'Verify your mobile phone number')
+  // The tab is closed before the second code, and what was begun is still there.
+  const step = page.url()
+  const other = await context.newPage()
+  await other.goto(step)
+  await heading(other, 'Verify your mobile phone number')
+  await other.close()
+  await enter(page, await nextCode(mail))
+  await heading(page, 'Choose the notification destination')
+  await page.getByLabel(/SMS/).check()
+  await page.getByRole('button', { name: 'Set', exact: true }).click()
+  await page.getByText('Your settings were changed').first().waitFor()
+}
