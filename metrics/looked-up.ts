@@ -40,7 +40,8 @@ export function registerLookedUp(
       async collect() {
         const figures = (await shared())?.[index]
         gauge.reset()
-        if (figures === undefined || figures.length === 0) gauge.remove()
+        // Without labels a reset one is 0, which nobody has looked up.
+        if (labelNames.length === 0) gauge.remove()
         for (const [labels, value] of figures ?? []) gauge.set(labels, value)
       },
     })

@@ -59,8 +59,11 @@ const own = Object.entries(services).filter(([, service]) => service.image === '
 describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
-    ['api', ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'log']],
-    ['challenge-worker', ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'log']],
+    ['api', ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'tracing', 'log']],
+    [
+      'challenge-worker',
+      ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'tracing', 'log'],
+    ],
     ['campaign-worker', ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'log']],
     ['member-consumer', ['postgres', 'kafka', 'metrics', 'log']],
     ['outbox-relay', ['postgres', 'kafka', 'metrics', 'log']],

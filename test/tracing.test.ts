@@ -189,7 +189,7 @@ describe('one trace', () => {
       { traceparent: 'x' },
     ]) {
       const challengeId = await start(await system.addMember(), headers)
-      const spans = await traceWith((await traceOfRow(challengeId))!, 'activity sendCode')
+      const spans = await traceWith((await traceOfRow(challengeId))!, 'activity sendCode', 'POST /v1/challenges')
       expect(spans.find(({ name }) => name === 'POST /v1/challenges')!.parentSpanId ?? '').toBe('')
     }
   })

@@ -93,6 +93,7 @@ export async function startOwnStack(
       PORT: String(apiPort),
       OTP_API_KEYS: keys.apiCallers,
       OTP_IP_HASH_KEY: key(),
+      OTP_PROOF_KEYS: `test-proof:${key()}`,
       OTP_CODEC_SERVER_PORT: String(codecPort),
       OTP_CODEC_SERVER_ORIGINS: 'http://127.0.0.1:8233',
       OTP_CODEC_KEYS: `test-codec:${key()}`,
