@@ -183,7 +183,9 @@ export const challengeSchema = z
     advice: z.enum(ADVICE).optional(),
     closedAt: time.optional(),
     continues: uuid.optional().describe('The challenge that this one continues'),
-    continuedBy: uuid.optional().describe('The newest challenge of the chain, where this one was superseded by it'),
+    continuedBy: uuid
+      .optional()
+      .describe('The newest challenge of the chain, where this one is closed and the member asked for another code'),
   })
   .meta({ id: 'Challenge' })
 

@@ -267,8 +267,15 @@ describe('every other verdict says what to do next', () => {
     const page = await entering.page(String(headers.location).slice(entering.path.length))
     expect(noticeOf(page)).toContain('有効期限が切れました')
     expect(hasField(page)).toBe(false)
+    const { challenge_id: expired } = await challengeOf(entering)
     expect(await entering.resend()).toBe(entering.path)
     expect(hasField(await entering.page())).toBe(true)
+    // The upstream that waits for the first is led to the newest (C14).
+    const status = await api.call('GET', `/v1/challenges/${expired}`)
+    expect(status.json()).toMatchObject({
+      status: 'expired',
+      continuedBy: (await challengeOf(entering)).challenge_id,
+    })
     expect(leadsBack(await entering.submit(await entering.code())).has('proof')).toBe(true)
     await api.system.shiftClock(0)
   })

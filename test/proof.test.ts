@@ -94,7 +94,9 @@ describe('a proof', () => {
       new UnsecuredJWT(decodeJwt(proof)).encode(),
       await claims.sign(generateKeyPairSync('ed25519').privateKey),
     ]) {
-      await expect(verify(token, proofs.jwks)).rejects.toThrow()
+      await expect(verify(token, proofs.jwks)).rejects.toMatchObject({
+        code: expect.stringMatching(/^ERR_J/) as string,
+      })
     }
   })
 })

@@ -54,7 +54,7 @@ as $$
     'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'closedAt', c.closed_at, 'attempts', c.attempts,
     'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice, 'traceparent', c.traceparent,
     'delivery', case when c.send_began_at is not null then delivery_of(c) end,
-    'continuedBy', case when c.outcome = 'superseded' then continued_by(c) end
+    'continuedBy', case when c.outcome <> 'verified' then continued_by(c) end
   )
 $$;
 
