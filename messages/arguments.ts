@@ -43,8 +43,6 @@ export const ARGUMENTS = {
   'pages.destination.number.first': { destination: 'string' },
   'pages.destination.code.lead': { phone: 'string' },
   'pages.destination.choice.verified': { phone: 'string' },
-  'pages.destination.choice.sms': { phone: 'string' },
-  'pages.destination.choice.email': { email: 'string' },
   'pages.destination.done.sms': { phone: 'string' },
   'pages.destination.done.email': { email: 'string' },
 } as const

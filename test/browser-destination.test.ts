@@ -134,7 +134,7 @@ it('a member whose SMS is mandatory reads why e-mail cannot be chosen', { timeou
   const { page, memberId } = await arrive()
   await api.system.sql`insert into enrollments (member_id, mandatory_since) values (${memberId}, now())`
   await page.reload()
-  expect(await page.locator('main').innerText()).toContain('e-mail cannot be selected')
+  expect(await page.locator('main').innerText()).toContain('email cannot be selected')
   expect(await page.getByRole('link', { name: 'Change the notification destination only' }).count()).toBe(0)
 })
 

@@ -100,7 +100,7 @@ describe('a change is told', () => {
     await sendNotices(system.temporal, member.notices)
     await settled(member.memberId)
     for (const to of [member.phone, member.email]) {
-      expect(await textsTo(to)).toEqual([expect.stringContaining('e-mail address')])
+      expect(await textsTo(to)).toEqual([expect.stringContaining('email address')])
     }
   })
 })

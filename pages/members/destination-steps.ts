@@ -144,10 +144,11 @@ function renderChoiceNotice({ catalog }: DestinationModel, notice: 'changed_mean
 }
 
 function renderOptions({ catalog }: DestinationModel, { options, chosen }: ChoiceForm): SafeHtml {
-  const wordsOf = ({ channel, destination }: ChoiceForm['options'][number]) =>
-    channel === 'sms'
-      ? catalog.text('pages.destination.choice.sms', { phone: maskPhone(destination) })
-      : catalog.text('pages.destination.choice.email', { email: maskEmail(destination) })
+  const wordsOf = ({ channel, destination }: ChoiceForm['options'][number]) => {
+    const masked = channel === 'sms' ? maskPhone(destination) : maskEmail(destination)
+    const name = catalog.text(`pages.destination.${channel === 'sms' ? 'phone' : 'email'}`)
+    return html`${name} <span class="number">${masked}</span>`
+  }
   const [only, ...others] = options
   if (only !== undefined && others.length === 0) {
     return html`<input type="hidden" name="choice" value="${only.channel}">
