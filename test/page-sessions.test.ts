@@ -235,6 +235,28 @@ describe('a session', () => {
 })
 
 describe('what is kept', () => {
+  it('and what is logged, holds no code, destination, link, session, state or proof', async () => {
+    const entering = await enter(api, { link: { state: 'state-of-this-return' } })
+    const code = await entering.code()
+    await entering.page()
+    await entering.submit(`${code.slice(0, 5)}x`)
+    const location = await entering.submit(code)
+    await entering.page()
+    const [member] = await api.system.sql<[{ phone: string; email: string }]>`
+      select phone, email from members where member_id = ${entering.memberId}`
+    const kept = await api.system.sql`
+      select l::text as row from page_links l union all select s::text from page_sessions s
+      union all select v::text from page_visits v union all select a::text from attempts a`
+    const proof = new URL(location).searchParams.get('proof')!
+    const session = entering.browser.cookies.get('otp-session')!
+    const secrets = [member.phone, member.email, new URL(entering.url).pathname.slice(6), session, proof]
+    for (const secret of [...secrets, `"${code}"`, 'state-of-this-return']) expect(api.log()).not.toContain(secret)
+    expect(api.log()).toContain('/code-entry/:visitId')
+    expect(kept.length).toBeGreaterThan(3)
+    for (const secret of secrets) expect(JSON.stringify(kept)).not.toContain(secret)
+    expect(kept.map(({ row }) => String(row)).some((row) => row.split(/[(),]/).includes(code))).toBe(false)
+  })
+
   it('goes with the member who is erased', async () => {
     const entering = await enter(api)
     const { memberId } = entering
