@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { overflowOf, useBrowser } from './support/browser.ts'
+import { accessibilityFindings, overflowOf, useBrowser } from './support/browser.ts'
 import { npmStart, ready, STARTED_MS, type Start } from './support/npm-start.ts'
 import { until } from './support/until.ts'
 
@@ -75,14 +75,18 @@ async function redeem(page: Page, scripts: boolean, award: string): Promise<void
 
 it.each([{ scripts: true }, { scripts: false }])('redeems an award, with scripts: $scripts', async ({ scripts }) => {
   const { page, mail } = await newcomer({ scripts, locale: 'en-US' })
+  const look = async () =>
+    scripts && expect([await accessibilityFindings(page), await overflowOf(page)]).toEqual([[], 0])
+  await look()
   await page.getByRole('button', { name: scripts ? /^Sachiko/ : /^Eiji/ }).click()
   await redeem(page, scripts, 'Redeem: Airport lounge voucher')
-  expect(await overflowOf(page).catch(() => 0)).toBeLessThanOrEqual(0)
   await enter(page, await nextCode(mail))
   await heading(page, 'Your award is redeemed')
   expect(new URL(page.url()).origin).toBe(bank)
+  await look()
   await page.getByRole('link', { name: 'Back to My account' }).click()
   expect(await page.locator('.balance').textContent()).toContain('48,500 miles')
+  await look()
 })
 
 it('changes the language in the middle, closes the tab, and comes back to the same code', async () => {

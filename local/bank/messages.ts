@@ -16,11 +16,11 @@ export interface AwardOrder {
 }
 
 /**
- * `begun` → `unproven` (the member has a code to enter) → `redeemed` or `given_up`; the last also at once, where no
- * code can be sent.
+ * `begun` → `unproven` (the member has a code to enter) → `proven` → `redeemed`; or `given_up`, also at once, where no code
+ * can be sent.
  */
 export interface Redemption extends AwardOrder {
-  readonly status: 'begun' | 'unproven' | 'redeemed' | 'given_up'
+  readonly status: 'begun' | 'unproven' | 'proven' | 'redeemed' | 'given_up'
   /** The newest challenge that we know of. */
   readonly challengeId?: string
   readonly gaveUp?: GaveUp

@@ -7,10 +7,8 @@ import type { Account, AccountEntry, GaveUp, Redemption } from '../messages.ts'
 import { MEMBERS, reasonIn, TEXTS, type BankMember, type Language } from '../texts.ts'
 import type { Page } from './frame.ts'
 
-/** While the workflow has something to do before the member has. */
+/** While the workflow has something to do, and the member has not. */
 const SOON_SECONDS = 1
-/** While the member has something to do elsewhere. */
-const LATER_SECONDS = 10
 
 export function logInPage(language: Language): Page {
   const texts = TEXTS[language]
@@ -68,13 +66,13 @@ export function redemptionPage(language: Language, redemption: Redemption): Page
   const account = html`<p><a href="/account">${texts.backToAccount}</a></p>`
   const post = (what: string, label: string, look: string) =>
     html`<form method="post" action="/redemptions/${redemptionId}/${what}"><button class="${look}">${label}</button></form>`
-  if (status === 'begun') {
-    return { title: texts.begunTitle, renewSeconds: SOON_SECONDS, content: html`${about}<p>${texts.begunLead}</p>` }
+  if (status === 'begun' || status === 'proven') {
+    const lead = status === 'begun' ? texts.begunLead : texts.provenLead
+    return { title: texts.momentTitle, renewSeconds: SOON_SECONDS, content: html`${about}<p>${lead}</p>` }
   }
   if (status === 'unproven') {
     return {
       title: texts.unprovenTitle,
-      renewSeconds: LATER_SECONDS,
       content: html`${about}<p>${texts.unprovenLead}</p>
 ${post('code', texts.enterCode, 'first')}
 ${post('cancel', texts.cancel, 'second')}

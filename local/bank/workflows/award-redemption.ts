@@ -68,6 +68,7 @@ export async function awardRedemption(order: AwardOrder): Promise<Redemption> {
     if (!(await reserveMiles(order))) return { reason: 'not_enough_miles' }
     const outcome = await outcomeOf(await askForCode(order))
     if (outcome !== 'verified') return { reason: outcome }
+    redemption = { ...redemption, status: 'proven' }
     // No way back from here: who cancels now is too late.
     await CancellationScope.nonCancellable(() => redeemAward(order))
     return undefined
