@@ -69,12 +69,12 @@ for vector in vectors["vectors"]:
 print(len(vectors["vectors"]))
 `
 
-it('its codec reads all test vectors', async () => {
+it('the codec reads all test vectors', async () => {
   const { stdout } = await execa(command, ['-B', '-c', PYTHON_VECTORS, VECTORS], { cwd: EXAMPLE })
   expect(Number(stdout)).toBeGreaterThan(5)
 })
 
-it('it asks, reads the status, has a wrong and the right code judged, and gets the result', async () => {
+it('asks, reads the status, has a wrong and the right code judged, and gets the result', async () => {
   const memberId = await system.addMember()
   const upstream = ask(memberId)
   const { asked } = await upstream.told()
@@ -109,7 +109,7 @@ it('it asks, reads the status, has a wrong and the right code judged, and gets t
   expect(await endingOf(system, String(asked))).toEqual(endedOnceAs('verified', 1))
 })
 
-it('it is told what became of a challenge that could not be sent, was refused, or was cancelled', async () => {
+it('is told what became of a challenge that could not be sent, was refused, or was cancelled', async () => {
   const nowhere = ask(await system.addMember({ email: null, phone: null }))
   const { asked } = await nowhere.told()
   expect(await nowhere.told()).toEqual({

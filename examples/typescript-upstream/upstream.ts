@@ -36,7 +36,7 @@ const ended = handle
   .result()
   .then(
     ({ outcome }) => ({ outcome }),
-    (error: Error) => ({ failed: String(error.cause ?? error) }),
+    (error: Error) => ({ failed: error.cause instanceof Error ? error.cause.message : error.message }),
   )
   .finally(() => lines.close())
 
