@@ -128,6 +128,7 @@ it('in a second tab the visit stands where the first one left it', { timeout: 90
   // The first tab sees by itself that its code is no longer asked for.
   await page.bringToFront()
   await page.waitForURL('**/choice')
+  expect(await heading(page)).toBe('Choose the notification destination')
 })
 
 it('a member whose SMS is mandatory reads why e-mail cannot be chosen', { timeout: 90_000 }, async () => {

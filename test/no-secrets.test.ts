@@ -1,6 +1,6 @@
 /**
- * C10, D1, O4: after a run of more than two hundred challenges, by HTTP, Update and signal, with faults that make every
- * process complain, no code that was sent stands anywhere, and no phone number, name or address outside the columns and
+ * C10, D1, O4, P2: after a run of more than two hundred challenges, by HTTP, Update, signal and on the members' pages, where
+ * some change where their codes go, with faults that make every process complain, no code that was sent stands anywhere, and no phone number, name or address outside the columns and
  * the topic that are for them (`member-events`, and its dead letters, which are the same events).
  *
  * Codes have eight digits here, so that one hardly occurs by chance; many more codes that were never sent tell how often
@@ -17,6 +17,8 @@ import { MEMBER_EVENTS, OTP_EVENTS } from '../kafka/topics.ts'
 import { verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
 import { begin, executionOf } from './support/endings.ts'
 import { startOwnStack, type OwnStack } from './support/own-stack.ts'
+import { createMemberBrowser, formOf } from './support/member-browser.ts'
+import { remoteApp } from './support/remote-app.ts'
 import { NAME_MARK, noCandidates, scan, type Candidates } from './support/secret-scan.ts'
 import { codeOf } from './support/simulators.ts'
 import { until } from './support/until.ts'
@@ -24,6 +26,8 @@ import { until } from './support/until.ts'
 const MEMBERS = 220
 const AT_ONCE = 20
 const RUN_WITHIN_MS = 300_000
+/** One of so many changes on our pages where their codes go. */
+const ONE_WHO_CHANGES_OF = 22
 /** As many never sent for each that was. */
 const CONTROLS = 200
 
@@ -37,6 +41,8 @@ interface Member {
   readonly memberId: string
   /** Without country code or leading zero. */
   readonly phone: string
+  /** The one that some of them register. */
+  readonly newPhone: string
   readonly name: string
   readonly ip: string
 }
@@ -69,7 +75,9 @@ beforeAll(async () => {
   )
   members = await registerMembers()
   await runChallenges()
-  sent = new Set((await stack.simulators.messages()).map(codeOf))
+  await changeDestinations()
+  const messages = (await stack.simulators.messages()).filter(({ text }) => EIGHT_DIGITS.test(text))
+  sent = new Set(messages.map(codeOf))
   await plant()
 }, RUN_WITHIN_MS)
 afterAll(() => stack?.stop())
@@ -79,6 +87,7 @@ async function registerMembers(): Promise<Member[]> {
   const all = Array.from({ length: MEMBERS }, (_, index) => ({
     memberId: `M${index}-${eightDigits().slice(4)}`,
     phone: somePhone(),
+    newPhone: somePhone(),
     name: someName(),
     ip: `2001:db8::${index.toString(16)}`,
   }))
@@ -215,6 +224,46 @@ async function submitByTemporal({ memberId }: Member, index: number, challengeId
   expect(await execution.result()).toMatchObject({ outcome: 'verified' })
 }
 
+/** Some members register another number, in the four steps of the page; it is called with what it refuses, too. */
+async function changeDestinations() {
+  const changing = members.filter((_, index) => index % ONE_WHO_CHANGES_OF === 0)
+  for (const member of changing) await changeDestination(member)
+  await until(async () => {
+    const rows = await stack.sql`select state from member_notices`
+    return rows.length >= 3 * changing.length && rows.every(({ state }) => state === 'accepted')
+  }, 60_000)
+}
+
+async function changeDestination({ memberId, phone, newPhone, name }: Member) {
+  const inbox = async (to: readonly string[]) => {
+    const messages = await Promise.all(to.map((each) => stack.simulators.messages(each)))
+    return messages.flat().filter(({ text }) => EIGHT_DIGITS.test(text))
+  }
+  const current = [`+81${phone}`, `${name}@example.jp`]
+  const known = (await inbox(current)).map(({ id }) => id)
+  const newest = (to: readonly string[]) =>
+    until(async () => {
+      const message = (await inbox(to)).find(({ id }) => !known.includes(id))
+      return message && EIGHT_DIGITS.exec(message.text)![0]
+    }, 60_000)
+
+  const { json } = await call('POST', '/v1/page-links', { memberId, page: 'notification-destination' })
+  const browser = createMemberBrowser(remoteApp(`http://127.0.0.1:${stack.env['PORT']}`))
+  const path = String((await browser.open(json['url']!)).headers['location'])
+  const send = async (step: string, fields: Record<string, string>) => {
+    const { body } = await browser.get(`${path}${step}`)
+    const answer = await browser.post(`${path}${step}`, { ...formOf(body, `${path}${step}`), ...fields })
+    return String(answer.headers['location'])
+  }
+  await send('/number', { number: `0${newPhone}x` })
+  expect(await send('/number', { number: `0${newPhone}` })).toBe(`${path}/identity`)
+  expect(await send('/identity', { code: await newest(current) })).toBe(`${path}/code`)
+  expect(await send('/code', { code: await newest([`+81${newPhone}`]) })).toBe(`${path}/choice`)
+  expect(await send('/choice', { choice: 'sms' })).toBe(`${path}/done`)
+}
+
+const EIGHT_DIGITS = /(?<!\d)\d{8}(?!\d)/
+
 /** The planted secrets in every place: as text, and once more below base64. */
 async function plant() {
   const { code, phone, name, ip } = planted
@@ -271,6 +320,9 @@ async function* temporalRows(): AsyncGenerator<Buffer> {
 const PERSONAL: Readonly<Record<string, readonly string[]>> = {
   members: ['email', 'phone'],
   challenges: ['destination'],
+  destinations: ['phone'],
+  destination_visits: ['phone'],
+  member_notices: ['destination', 'new_phone'],
 }
 
 /** Every row of every table, without the columns for personal data. */
@@ -381,7 +433,9 @@ describe('of what is kept, written and shown', () => {
   it.each(PLACES.filter(({ isPersonal }) => !isPersonal))('$name: holds no number, address or name', ({ name }) => {
     const found = foundIn(name)
     const holdsDataOf = (member: Member) =>
-      found.phones.has(member.phone) || found.names.has(member.name) || found.ips.has(member.ip)
+      [member.phone, member.newPhone].some((phone) => found.phones.has(phone)) ||
+      found.names.has(member.name) ||
+      found.ips.has(member.ip)
     expect(members.filter(holdsDataOf)).toEqual([])
   })
 
