@@ -108,9 +108,8 @@ create or replace function newest_of_chain(challenge uuid) returns challenges
   language sql stable
 as $$
   select n.* from challenges c
-  join challenges n on n.challenge_id = c.challenge_id
-    or n.member_id = c.member_id and n.chain_id = c.chain_id and n.seq > c.seq
-      and (n.send_began_at is not null or n.outcome is null)
+  join challenges n on n.member_id = c.member_id and n.chain_id = c.chain_id
+    and (n.challenge_id = c.challenge_id or n.seq > c.seq and (n.send_began_at is not null or n.outcome is null))
   where c.challenge_id = challenge
   order by n.seq desc nulls last
   limit 1
