@@ -4,7 +4,7 @@
 import { Context } from '@temporalio/activity'
 import type { Config } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { forgetOld } from '../postgres/challenges.ts'
+import { forgetLedgers, forgetOld } from '../postgres/retention.ts'
 import { forgetSent } from '../postgres/outbox.ts'
 
 export interface CleanupDependencies {
@@ -28,6 +28,7 @@ export function createCleanupActivities({ sql, retention }: CleanupDependencies)
     /** Forgets what was kept long enough, batch after batch. */
     async forgetOldRecords(): Promise<void> {
       await inBatches(() => forgetOld(sql, retention.receiptDays, BATCH))
+      await inBatches(() => forgetLedgers(sql, retention, BATCH))
       await inBatches(() => forgetSent(sql, retention.outboxDays, BATCH))
     },
   }

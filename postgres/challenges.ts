@@ -334,10 +334,4 @@ export async function closeTerminated(sql: Sql, runIds: readonly string[]): Prom
   return row.answer
 }
 
-/** C9, C13, D7: forgets what was kept long enough, at most `most` rows of each kind. @returns whether there is more */
-export async function forgetOld(sql: Sql, receiptDays: number, most: number): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`select forget_old(${receiptDays}, ${most}) as answer`
-  return row.answer
-}
-
 const json = (sql: Sql, value: object) => sql.json(value as Parameters<Sql['json']>[0])

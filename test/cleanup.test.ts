@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { admitChallenge } from '../postgres/admission.ts'
-import { forgetOld } from '../postgres/challenges.ts'
+import { forgetOld } from '../postgres/retention.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const DAY_MS = 86_400_000

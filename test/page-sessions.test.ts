@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { forgetOld } from '../postgres/challenges.ts'
+import { forgetOld } from '../postgres/retention.ts'
 import { startApi, type Api } from './support/api.ts'
 import { enter, pageLink, type Entering } from './support/code-entry.ts'
 import { createMemberBrowser, formOf, wordsOf } from './support/member-browser.ts'

@@ -50,10 +50,19 @@ begin
   for c in select * from challenges where member_id = any(member_ids) and outcome is null order by member_id, seq loop
     perform conclude(c, 'cancelled', 'member_withdrawn', null, false, challenge_now());
   end loop;
-  update challenges o set destination = null, sms_prefix = null
+  update challenges o
+  set destination = null, sms_prefix = null, ip_hash = null, language = null, mobile_carrier = null
   from members m
-  where o.member_id = any(member_ids) and o.destination is not null
+  where o.member_id = any(member_ids)
+    and (o.destination, o.sms_prefix, o.ip_hash, o.language, o.mobile_carrier) is distinct from (null, null, null, null, null)
     and m.member_id = o.member_id and m.status = 'erased';
+  -- Whoever comes back is exempted anew; why somebody was, is theirs.
+  delete from exemptions x using members m
+  where x.member_id = any(member_ids) and m.member_id = x.member_id and m.status = 'erased';
+  update campaign_log l set why = null
+  from members m
+  where l.data->>'memberId' = any(member_ids) and l.why is not null
+    and m.member_id = l.data->>'memberId' and m.status = 'erased';
   update campaign_members cm set phone = null
   from members m
   where cm.member_id = any(member_ids) and cm.phone is not null

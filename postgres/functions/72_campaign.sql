@@ -20,7 +20,9 @@ begin
   values (campaign, at, new_event, who, is_claimed, reason, details, command);
   insert into outbox (type, subject, data, occurred_at)
   values ('otp.campaign.' || new_event, campaign, jsonb_strip_nulls(jsonb_build_object(
-    'campaignId', campaign, 'by', who, 'claimed', case when is_claimed then true end, 'why', reason)) ||
+    'campaignId', campaign, 'by', who, 'claimed', case when is_claimed then true end,
+    -- Why one member was exempted is theirs: it stays here, where it is erased with them.
+    'why', case when details->>'memberId' is null then reason end)) ||
     coalesce(details, '{}'), at);
   perform pg_notify('outbox', '');
 end
