@@ -75,18 +75,18 @@ async function redeem(page: Page, scripts: boolean, award: string): Promise<void
 
 it.each([{ scripts: true }, { scripts: false }])('redeems an award, with scripts: $scripts', async ({ scripts }) => {
   const { page, mail } = await newcomer({ scripts, locale: 'en-US' })
-  const look = async () =>
-    scripts && expect([await accessibilityFindings(page), await overflowOf(page)]).toEqual([[], 0])
-  await look()
+  // Axe is a script.
+  const faults = async () => (scripts ? [...(await accessibilityFindings(page)), await overflowOf(page)] : [0])
+  expect(await faults()).toEqual([0])
   await page.getByRole('button', { name: scripts ? /^Sachiko/ : /^Eiji/ }).click()
   await redeem(page, scripts, 'Redeem: Airport lounge voucher')
   await enter(page, await nextCode(mail))
   await heading(page, 'Your award is redeemed')
   expect(new URL(page.url()).origin).toBe(bank)
-  await look()
+  expect(await faults()).toEqual([0])
   await page.getByRole('link', { name: 'Back to My account' }).click()
   expect(await page.locator('.balance').textContent()).toContain('48,500 miles')
-  await look()
+  expect(await faults()).toEqual([0])
 })
 
 it('changes the language in the middle, closes the tab, and comes back to the same code', async () => {

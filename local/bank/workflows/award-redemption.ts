@@ -25,13 +25,13 @@ import type { Challenge } from '../otp-service.ts'
 
 const { reserveMiles, redeemAward, releaseMiles } = proxyActivities<BankActivities>({
   startToCloseTimeout: '10s',
-  retry: { maximumInterval: '10s' },
+  retry: { maximumInterval: '5s' },
 })
 /** A code lives for ten minutes: who has not been answered by then need not wait longer. */
 const { askForCode, lookAtChallenge, withdrawChallenge } = proxyActivities<BankActivities>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '10m',
-  retry: { maximumInterval: '10s' },
+  retry: { maximumInterval: '5s' },
 })
 
 /** How often we ask what became of a challenge while no proof comes. */
