@@ -198,8 +198,12 @@ describe('a member', () => {
     expect(page.words).toContain('お客さまが取りやめました')
     expect(await milesOf(person)).toBe(50_000)
     const { challengeId } = await stateOf(redemptionId)
-    const [row] = await ground.system.sql`select outcome from challenges where challenge_id = ${challengeId!}`
-    expect(row).toEqual({ outcome: 'cancelled' })
+    const outcome = await ground.system.until(async () => {
+      const [row] = await ground.system.sql<{ outcome: string | null }[]>`
+        select outcome from challenges where challenge_id = ${challengeId!}`
+      return row?.outcome ?? undefined
+    })
+    expect(outcome).toBe('cancelled')
   })
 
   it.each<[SampleMember, string]>([

@@ -76,17 +76,17 @@ export async function awardRedemption(order: AwardOrder): Promise<Redemption> {
 
   const gaveUp = await redeem().catch(reasonOf)
   return CancellationScope.nonCancellable(async () => {
-    if (gaveUp) await giveBack(redemption)
+    if (gaveUp) await releaseMiles(order)
     redemption = { ...redemption, ...(gaveUp ? { status: 'given_up', gaveUp } : { status: 'redeemed' }) }
+    if (gaveUp) await withdrawCode(redemption)
     await condition(allHandlersFinished)
     return redemption
   })
 }
 
-async function giveBack(redemption: Redemption): Promise<void> {
-  await releaseMiles(redemption)
-  // A code that nobody waits for should not stay valid. Where it cannot be withdrawn it expires by itself.
-  if (redemption.challengeId !== undefined) await withdrawChallenge(redemption.challengeId).catch(() => {})
+/** A code that nobody waits for should not stay valid. Where it cannot be withdrawn it expires by itself. */
+async function withdrawCode({ challengeId }: Redemption): Promise<void> {
+  if (challengeId !== undefined) await withdrawChallenge(challengeId).catch(() => {})
 }
 
 /** Soon after the code has expired we know how it went, even where the member never came back. */
