@@ -9,12 +9,14 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { readEndpoints } from '../local/endpoints.ts'
 import type { Endpoints } from '../local/endpoints.ts'
 import { freePort, isFree } from '../local/stack/ports.ts'
 import { isAlive, ps } from '../local/stack/program.ts'
 import { connect } from '../postgres/connect.ts'
+import { keepNexusEndpoint } from '../temporal/nexus-endpoint.ts'
 import { createDatabase } from './support/database.ts'
 import { begin, npmStart as startByNpm, ready, STARTED_MS, type Start } from './support/npm-start.ts'
 import { useNamespace } from './support/stack.ts'
@@ -127,6 +129,14 @@ describe('a start on one machine', () => {
     )
     expect(await rows(endpoints)).toBeGreaterThanOrEqual(9)
     expect(start.output()).toContain(`${endpoints.api}/v1/challenges`)
+  })
+
+  test('has the Nexus endpoint by which workflows of other namespaces ask', async () => {
+    const { temporal, temporalNamespace: namespace } = endpoints
+    const connection = await Connection.connect({ address: temporal })
+    const endpoint = { name: 'otp', namespace, taskQueue: 'otp-challenge' }
+    expect(await keepNexusEndpoint(connection, endpoint)).toBe('unchanged')
+    await connection.close()
   })
 
   test.each(['sms', 'email'])('hears from its simulated providers what became of a message by %s', async (name) => {
