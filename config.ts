@@ -595,6 +595,13 @@ export type Policy = Sections['policy']
 /** The configuration cannot be used; `message` names every mistake, a line each. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
+  /** Each with the name of its variable first. */
+  readonly mistakes: readonly string[]
+  constructor(mistakes: Iterable<string>) {
+    const lines = [...mistakes]
+    super(`The configuration cannot be used:\n${lines.map((line) => `  ${line}`).join('\n')}`)
+    this.mistakes = lines
+  }
 }
 
 /** Keys that `npm start` makes for one machine; production refuses them (Q3). */
@@ -635,6 +642,15 @@ function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): 
   ]
 }
 
+/** The ids of a key ring in the environment, the current one first; none where it is not set or cannot be used. */
+export function readKeyIds(
+  variable: 'OTP_MASTER_KEYS' | 'OTP_CODEC_KEYS' | 'OTP_PROOF_KEYS',
+  env = process.env,
+): string[] {
+  const ring = keyRing.safeParse(env[variable])
+  return ring.success ? [...ring.data.keys.keys()] : []
+}
+
 /**
  * Reads and validates the named sections.
  *
@@ -659,8 +675,6 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
     for (const mistake of pagesUnfitForProduction(config)) mistakes.add(mistake)
   }
   for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
-  if (mistakes.size > 0) {
-    throw new ConfigError(`The configuration cannot be used:\n${[...mistakes].map((line) => `  ${line}`).join('\n')}`)
-  }
+  if (mistakes.size > 0) throw new ConfigError(mistakes)
   return Object.freeze(config) as Config<S>
 }

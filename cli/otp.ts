@@ -1,5 +1,5 @@
 /**
- * `otp`: what operators do from a terminal. A client of the HTTP API.
+ * `otp`: what operators do from a terminal. A client of the HTTP API, but for what has to work where that does not run.
  *
  * Exit codes: 0 done, 1 refused or failed, 2 what was typed cannot be used, 3 the API cannot be reached.
  */
@@ -9,6 +9,7 @@ import { createApiClient } from './api-client.ts'
 import { addCampaignCommands } from './campaign-commands.ts'
 import { findEndpoint } from './endpoint.ts'
 import { CliFailure, EXIT } from './failure.ts'
+import { addOperatorCommands } from './operator-commands.ts'
 import { addOutboxCommands } from './outbox-commands.ts'
 import { addSupportCommands } from './support-commands.ts'
 
@@ -27,7 +28,8 @@ const program = new Command('otp')
   .exitOverride()
   .addHelpText(
     'after',
-    '\nThe API is that of OTP_API_URL and OTP_API_KEY, else the one that npm start runs here.\n' +
+    '\nThe API is that of OTP_API_URL and OTP_API_KEY, else the one that npm start runs here; doctor, setup and keys work with\n' +
+      'the environment of our processes.\n' +
       'Exit codes: 0 done, 1 refused or failed, 2 cannot be used as typed, 3 the API cannot be reached.',
   )
 const api = async () => createApiClient(await findEndpoint())
@@ -35,6 +37,7 @@ const deps = { api, signal: stopping.signal }
 addSupportCommands(program, deps)
 addCampaignCommands(program, deps)
 addOutboxCommands(program, deps)
+addOperatorCommands(program)
 
 try {
   await program.parseAsync()

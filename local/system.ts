@@ -1,13 +1,10 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Connection } from '@temporalio/client'
 import { Listr, PRESET_TIMER } from 'listr2'
 import type { ListrTask } from 'listr2'
-import { OTP_NEXUS_ENDPOINT } from '../nexus/service.ts'
+import { setUpTemporal } from '../operations/setup-temporal.ts'
 import { connect } from '../postgres/connect.ts'
 import { migrate } from '../postgres/migrate.ts'
-import { keepNexusEndpoint } from '../temporal/nexus-endpoint.ts'
-import { CHALLENGE_TASK_QUEUE } from '../workflows/ids.ts'
 import type { DevelopmentKeys } from './development-keys.ts'
 import { writeEndpoints } from './endpoints.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -110,7 +107,7 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
       namespaces: temporalNamespace === 'default' ? [] : [temporalNamespace],
     }
     const { address } = await keep(parts, 'temporal', () => startTemporal(options))
-    await bringNexusEndpoint(address, temporalNamespace)
+    await setUpTemporal({ connectionOptions: { address }, namespace: temporalNamespace })
   }
 
   async function bringKafka(task: Task) {
@@ -220,17 +217,6 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
       await Promise.all([...processes.values()].map((kept) => kept.stop()))
       await Promise.all([...parts.values()].map((kept) => kept.stop()))
     },
-  }
-}
-
-/** By which workflows of other namespaces ask for a code (U3). */
-async function bringNexusEndpoint(address: string, namespace: string) {
-  const connection = await Connection.connect({ address })
-  const endpoint = { name: OTP_NEXUS_ENDPOINT, namespace, taskQueue: CHALLENGE_TASK_QUEUE }
-  try {
-    await keepNexusEndpoint(connection, endpoint)
-  } finally {
-    await connection.close()
   }
 }
 

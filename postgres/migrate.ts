@@ -31,6 +31,18 @@ export async function migrate(url: string): Promise<void> {
   }
 }
 
+/**
+ * The migrations of this release that the database lacks, oldest first. Functions are replaced at each migration, and not
+ * looked at.
+ */
+export async function missingMigrations(sql: Sql): Promise<string[]> {
+  const files = (await readdir(MIGRATIONS)).filter((file) => file.endsWith('.sql')).toSorted()
+  const [table] = await sql<[{ exists: boolean }]>`select to_regclass('schema_migrations') is not null as exists`
+  const applied = table.exists ? await sql<{ version: string }[]>`select version from schema_migrations` : []
+  const versions = new Set(applied.map(({ version }) => version))
+  return files.map((file) => file.replace(/_.*$/, '')).filter((version) => !versions.has(version))
+}
+
 async function applyMigrations(url: string) {
   const target = new URL(url)
   // dbmate's driver insists on TLS unless told otherwise, ours on none: what the URL leaves open is ours to say.

@@ -53,6 +53,20 @@ export function createVonage({ applicationId, privateKey, baseUrl, timeoutMs }: 
   return { id: 'vonage', send }
 }
 
+/**
+ * The `Authorization` header of an application, as its messages carry it.
+ *
+ * @throws {Error} where the private key is none
+ */
+export async function vonageAuthorization({
+  applicationId,
+  privateKey,
+}: Pick<VonageOptions, 'applicationId' | 'privateKey'>): Promise<string> {
+  assertRsaKey(privateKey)
+  silenceSdk()
+  return new Auth({ applicationId, privateKey }).createBearerHeader()
+}
+
 function smsParams({ reference, to, from, text }: Message) {
   return {
     channel: 'sms',

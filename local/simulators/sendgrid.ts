@@ -18,13 +18,20 @@ export interface SendGridSimulatorOptions {
   readonly closing: AbortSignal
 }
 
-/** `POST /v3/mail/send` */
+/** `POST /v3/mail/send`, and `GET /v3/scopes`, by which a key is tried. */
 export function sendGridRoutes(app: FastifyInstance, options: SendGridSimulatorOptions) {
   const { apiKey, outbox, faults, receipts, closing } = options
   const authorization = `Bearer ${apiKey}`
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500
     return refuse(reply, status, [problem(null, status === 415 ? 'Unsupported Media Type' : 'Bad Request')])
+  })
+
+  app.get('/v3/scopes', async (request, reply) => {
+    if (request.headers.authorization !== authorization) {
+      return refuse(reply, 401, [problem(null, 'The provided authorization grant is invalid, expired, or revoked')])
+    }
+    return { scopes: ['mail.send'] }
   })
 
   app.post('/v3/mail/send', async (request, reply) => {

@@ -1,0 +1,99 @@
+/**
+ * The doctor (O2): looks at every part that the environment names, and says what is wrong and what to do. It changes nothing,
+ * sends nothing, and shows no secret.
+ */
+import { ConfigError, loadConfig, type Config } from '../config.ts'
+import { temporalAddress, type TemporalAddress } from '../temporal/connect.ts'
+import { checkApi } from './check-api.ts'
+import { checkKafka } from './check-kafka.ts'
+import { checkPostgres } from './check-postgres.ts'
+import { checkSendGrid, checkVonage } from './check-providers.ts'
+import { checkTemporal } from './check-temporal.ts'
+import { PARTS, wordOf, type Check, type Finding, type Part } from './finding.ts'
+
+/** What each process reads of the environment, as its entrance does. */
+export const PROCESS_SECTIONS = {
+  api: ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign'],
+  'challenge-worker': ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention'],
+  'campaign-worker': ['postgres', 'temporal', 'policy', 'providers', 'campaign'],
+  'member-consumer': ['postgres', 'kafka'],
+  'outbox-relay': ['postgres', 'kafka'],
+  'codec-server': ['codecServer'],
+} as const satisfies Record<string, readonly (keyof Config)[]>
+export type Process = keyof typeof PROCESS_SECTIONS
+
+export interface Diagnosis {
+  /** What was looked at, in order; a part that the environment does not name is not. */
+  readonly looked: readonly Part[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * @param processes whose environment this is; all of them together where it is everything's
+ */
+export async function diagnose(env: NodeJS.ProcessEnv | undefined, processes: readonly Process[]): Promise<Diagnosis> {
+  const sections = new Set<keyof Config>(processes.flatMap((process) => PROCESS_SECTIONS[process]))
+  const { config, findings } = configuration(env, sections)
+  const address = sections.has('temporal') ? temporalAddress(env && { overrideEnvVars: definedOf(env) }) : undefined
+  const checks = checksOf(config, address)
+  const found = await Promise.all(
+    PARTS.map(async (part) => {
+      try {
+        return (await checks[part]?.()) ?? []
+      } catch (error) {
+        return [broken(part, error)]
+      }
+    }),
+  )
+  return {
+    looked: ['configuration', ...PARTS.filter((part) => checks[part] !== undefined)],
+    findings: [...findings, ...found.flat()],
+  }
+}
+
+/** The sections that can be used, and what is wrong with the others. */
+function configuration(env: NodeJS.ProcessEnv | undefined, sections: ReadonlySet<keyof Config>) {
+  const config: Partial<Config> = {}
+  const mistakes = new Set<string>()
+  const load = (names: readonly (keyof Config)[]) => {
+    try {
+      return loadConfig(names, env)
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      for (const mistake of error.mistakes) mistakes.add(mistake)
+      return {}
+    }
+  }
+  for (const section of [...sections, 'cli' as const]) Object.assign(config, load([section]))
+  // What does not fit together shows only where all are read at once.
+  load([...sections])
+  return { config, findings: [...mistakes].map(misconfigured) }
+}
+
+const misconfigured = (mistake: string): Finding => ({
+  part: 'configuration',
+  code: 'configuration',
+  what: `${mistake}.`,
+  todo: 'config.ts names every variable, its default and its reason; --for names the processes whose environment this is.',
+})
+
+function checksOf(config: Partial<Config>, address: TemporalAddress | undefined): Partial<Record<Part, Check>> {
+  const { postgres, temporal, kafka, providers, codes, cli } = config
+  return {
+    ...(postgres && { postgres: () => checkPostgres(postgres, codes?.masterKeys) }),
+    ...(address && { temporal: () => checkTemporal(temporal?.codecKeys, address) }),
+    ...(kafka && { kafka: () => checkKafka(kafka) }),
+    ...(providers && { sendgrid: () => checkSendGrid(providers), vonage: () => checkVonage(providers) }),
+    ...(cli?.endpoint && { api: () => checkApi(cli.endpoint!.url) }),
+  }
+}
+
+const broken = (part: Part, error: unknown): Finding => ({
+  part,
+  code: 'not_examined',
+  what: `It could not be looked at (${wordOf(error)}).`,
+  todo: 'Tell whoever looks after this program.',
+})
+
+const definedOf = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
