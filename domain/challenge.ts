@@ -59,6 +59,16 @@ export interface ChallengeResult {
   readonly closedAt?: string
 }
 
+/** C12. Nothing secret; `destination` is masked. */
+export interface ChallengeStatusResult {
+  readonly challengeId: string
+  readonly status: ChallengeStatus
+  readonly purpose: string
+  readonly channel?: Channel
+  readonly destination?: string
+  readonly expiresAt?: string
+  readonly attemptsLeft?: number
+}
 /** `verifyCode`, signal and Update. */
 export interface VerifyCodeInput {
   readonly challengeId: string

@@ -23,9 +23,11 @@ import {
   isVerifyCodeInput,
   normaliseCode,
   type ChallengeResult,
+  type ChallengeStatusResult,
   type VerifyCodeInput,
   type VerifyCodeResult,
 } from '../domain/challenge.ts'
+import { maskDestination } from '../domain/mask.ts'
 import { refusalWord, type NotAdmitted } from '../postgres/admission.ts'
 import { readChallenge, resultOf, type RefusalReason } from '../postgres/challenges.ts'
 import { otpService, type ChallengeRequest, type Refusal } from './service.ts'
@@ -45,6 +47,7 @@ export function createOtpService(
 ): ServiceHandler<(typeof otpService)['operations']> {
   return serviceHandler(otpService, {
     challenge: challengeOperation(dependencies),
+    challengeStatus: (_context, input) => statusOfNewest(dependencies, input),
     verifyCode: (context, input) => judgeOnce(dependencies, context.requestId, input),
   })
 }
@@ -91,6 +94,31 @@ function challengeOperation(dependencies: OtpServiceDependencies): OperationHand
       // Postgres has decided: what is not told now, the sweep tells.
       await cancelled.told.catch(() => log.warn('an execution could not be told of a cancel', { challengeId }))
     },
+  }
+}
+
+/**
+ * @throws {HandlerError} for what has the wrong shape
+ * @throws {OperationError} `unknown_challenge`
+ */
+async function statusOfNewest(
+  { sql, policy }: OtpServiceDependencies,
+  input: { readonly challengeId: string } | undefined,
+): Promise<ChallengeStatusResult> {
+  if (!isChallengeId(input?.challengeId)) throw new HandlerError('BAD_REQUEST', 'wants {challengeId}')
+  const asked = await readChallenge(sql, input.challengeId)
+  if (asked?.caller !== TEMPORAL_CALLER) throw failed('unknown_challenge', 'no such challenge')
+  const { continuedBy } = asked
+  const newest = continuedBy === null ? asked : ((await readChallenge(sql, continuedBy)) ?? asked)
+  const { challengeId, purpose, channel, destination, outcome, sentAt, expiresAt, attempts } = newest
+  return {
+    challengeId,
+    purpose,
+    status: outcome ?? (sentAt === null ? 'sending' : 'open'),
+    ...(channel !== null && { channel }),
+    ...(channel !== null && destination !== null && { destination: maskDestination(channel, destination) }),
+    ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
+    attemptsLeft: Math.max(0, policy.maxAttempts - attempts),
   }
 }
 

@@ -4,7 +4,14 @@
  */
 import { ApplicationFailure } from '@temporalio/common'
 import { operation, service } from 'nexus-rpc'
-import type { Advice, ChallengeResult, Channel, VerifyCodeInput, VerifyCodeResult } from '../domain/challenge.ts'
+import type {
+  Advice,
+  ChallengeResult,
+  ChallengeStatusResult,
+  Channel,
+  VerifyCodeInput,
+  VerifyCodeResult,
+} from '../domain/challenge.ts'
 
 /** The endpoint's name, where it is set up as we do it. */
 export const OTP_NEXUS_ENDPOINT = 'otp'
@@ -69,6 +76,11 @@ export const otpService = service('otp', {
    * canceled where the challenge was `cancelled` or `superseded`. Canceling it cancels the challenge.
    */
   challenge: operation<ChallengeRequest, ChallengeResult>(),
+  /**
+   * How it stands with the newest challenge that continues this one (C14): itself, unless the member had a code sent again.
+   * For who waited on a challenge that was superseded, and for pages.
+   */
+  challengeStatus: operation<{ readonly challengeId: string }, ChallengeStatusResult>(),
   /** Judges a code that the member typed, and answers at once. Only for challenges that were started through Temporal. */
   verifyCode: operation<VerifyCodeInput, VerifyCodeResult>(),
 })

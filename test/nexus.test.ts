@@ -7,6 +7,7 @@ import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporal
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyCode } from '../client/verify-code.ts'
+import { TEMPORAL_CALLER } from '../config.ts'
 import { changeMembership, challengeIdQuery, typedCodeUpdate } from '../examples/nexus-caller/workflows.ts'
 import { refusalOf } from '../nexus/service.ts'
 import { readChallenge } from '../postgres/challenges.ts'
@@ -122,6 +123,7 @@ describe('what cannot be asked for', () => {
     ['no language', { operation: 'challenge', input: { memberId: '12', purpose: 'view_membership', locale: '../ja' } }],
     ['no id of a challenge', { operation: 'verifyCode', input: { challengeId: 'x', code: '12345678' } }],
     ['an array', { operation: 'verifyCode', input: [] }],
+    ['nothing', { operation: 'challengeStatus', input: undefined }],
   ]
   it.each(SHAPES)('%s is refused at once, and not asked again', async (_, shape) => {
     const began = Date.now()
@@ -160,12 +162,14 @@ describe('what cannot be asked for', () => {
     expect(refusalOf(failure)).toMatchObject({ refusal: 'undeliverable', advice: expect.any(String) })
   })
 
-  it('a challenge that another caller started cannot be verified', async () => {
+  it('a challenge that another caller started is neither shown nor verified', async () => {
     const memberId = await system.addMember()
     const challengeId = await begin(system, { memberId, caller: 'booking' })
     const code = await codeFor(memberId)
-    const failure = await failureOf({ operation: 'verifyCode', input: { challengeId, code } })
-    expect(refusalOf(failure)).toEqual({ refusal: 'unknown_challenge' })
+    for (const operation of ['verifyCode', 'challengeStatus'] as const) {
+      const failure = await failureOf({ operation, input: { challengeId, code } })
+      expect(refusalOf(failure)).toEqual({ refusal: 'unknown_challenge' })
+    }
     expect((await readChallenge(system.sql, challengeId))?.outcome).toBeNull()
   })
 
@@ -221,6 +225,16 @@ describe('a workflow of another namespace', () => {
     expect(await endingOf(system, older)).toEqual(endedOnceAs('superseded'))
     expect(await endingOf(system, own)).toEqual(endedOnceAs('superseded'))
     expect((await readChallenge(system.sql, newer))?.outcome).toBeNull()
+  })
+
+  it('goes on with the outcome of the code that the member had sent again', async () => {
+    const { memberId, change, challengeId, code } = await openChange()
+    const again = await begin(system, { memberId, continues: challengeId, caller: TEMPORAL_CALLER })
+    const newer = await system.until(async () => (await system.codes(memberId)).find((sent) => sent !== code))
+    await system.until(async () => (await change.query(challengeIdQuery)) === again)
+    expect(await change.executeUpdate(typedCodeUpdate, { args: [code] })).toMatchObject({ result: 'older_code' })
+    expect(await change.executeUpdate(typedCodeUpdate, { args: [newer] })).toMatchObject({ result: 'verified' })
+    expect(await change.result()).toEqual({ isChanged: true, because: 'verified' })
   })
 
   it('is cancelled, and so is its challenge', async () => {

@@ -13,6 +13,7 @@ export {
   type ChallengeInput,
   type ChallengeResult,
   type ChallengeStatus,
+  type ChallengeStatusResult,
   type Channel,
   type Outcome,
   type Verdict,
@@ -28,12 +29,7 @@ export {
   type Refusal,
 } from '../nexus/service.ts'
 export { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
-export {
-  challengeStatusQuery,
-  verifyCodeSignal,
-  verifyCodeUpdate,
-  type ChallengeStatusResult,
-} from '../workflows/messages.ts'
+export { challengeStatusQuery, verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
 
 /** The workflow type of a challenge, for `client.workflow.start<OtpChallenge>(OTP_CHALLENGE, …)`. */
 export const OTP_CHALLENGE = 'otpChallenge'

@@ -3,13 +3,7 @@
  * more than a plain Temporal client.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type {
-  Channel,
-  ChallengeResult,
-  ChallengeStatus,
-  VerifyCodeInput,
-  VerifyCodeResult,
-} from '../domain/challenge.ts'
+import type { ChallengeResult, ChallengeStatusResult, VerifyCodeInput, VerifyCodeResult } from '../domain/challenge.ts'
 
 /** Submits a code; fire and forget. */
 export const verifyCodeSignal = defineSignal<[VerifyCodeInput]>('verifyCode')
@@ -17,16 +11,7 @@ export const verifyCodeSignal = defineSignal<[VerifyCodeInput]>('verifyCode')
 /** Submits a code and answers with the verdict. A failure of type `invalid_code`: that cannot be a code. */
 export const verifyCodeUpdate = defineUpdate<VerifyCodeResult, [VerifyCodeInput]>('verifyCode')
 
-/** C12. Nothing secret; `destination` is masked. */
-export interface ChallengeStatusResult {
-  readonly challengeId: string
-  readonly status: ChallengeStatus
-  readonly purpose: string
-  readonly channel?: Channel
-  readonly destination?: string
-  readonly expiresAt?: string
-  readonly attemptsLeft?: number
-}
+/** C12 */
 export const challengeStatusQuery = defineQuery<ChallengeStatusResult>('challengeStatus')
 
 /**

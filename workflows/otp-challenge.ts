@@ -27,6 +27,7 @@ import {
   type Channel,
   type ChallengeInput,
   type ChallengeResult,
+  type ChallengeStatusResult,
   type VerifyCodeInput,
   type VerifyCodeResult,
 } from '../domain/challenge.ts'
@@ -38,7 +39,6 @@ import {
   deliveryFailedSignal,
   verifyCodeSignal,
   verifyCodeUpdate,
-  type ChallengeStatusResult,
 } from './messages.ts'
 
 /**

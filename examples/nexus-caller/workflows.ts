@@ -10,6 +10,7 @@ import {
   defineUpdate,
   isCancellation,
   setHandler,
+  sleep,
 } from '@temporalio/workflow'
 import {
   OTP_NEXUS_ENDPOINT,
@@ -33,6 +34,8 @@ export interface MembershipChanged {
 export const challengeIdQuery = defineQuery<string | undefined>('challengeId')
 export const typedCodeUpdate = defineUpdate<VerifyCodeResult, [string]>('typedCode')
 
+const LOOK_EVERY = '2s'
+
 export async function changeMembership(change: MembershipChange): Promise<MembershipChanged> {
   const { memberId, endpoint = OTP_NEXUS_ENDPOINT } = change
   const otp = createNexusServiceClient({ endpoint, service: otpService })
@@ -46,14 +49,27 @@ export async function changeMembership(change: MembershipChange): Promise<Member
   try {
     const asked = await otp.startOperation('challenge', { memberId, purpose: 'change_membership' })
     challengeId = asked.token
-    const { outcome } = await asked.result()
-    return { isChanged: outcome === 'verified', because: outcome }
+    const outcome = await asked.result().then(({ outcome }) => outcome, unlessSuperseded)
+    const because = outcome === 'verified' ? outcome : await outcomeOfNewest()
+    return { isChanged: because === 'verified', because }
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal !== undefined) return { isChanged: false, because: refusal }
-    // Not by us: a newer challenge of the member's took its place, or somebody cancelled it.
-    const isTakenBack = isCancellation(error) && !CancellationScope.current().consideredCancelled
-    if (isTakenBack) return { isChanged: false, because: 'superseded' }
     throw error
   }
+
+  /** The member may have had a code sent again: then a newer challenge continues ours, and its outcome is the one. */
+  async function outcomeOfNewest(): Promise<Outcome> {
+    for (;;) {
+      const newest = await otp.executeOperation('challengeStatus', { challengeId: challengeId! })
+      challengeId = newest.challengeId
+      if (newest.status !== 'open' && newest.status !== 'sending') return newest.status
+      await sleep(LOOK_EVERY)
+    }
+  }
+}
+
+/** The operation was canceled, but not by us: another challenge took the place of ours, or somebody cancelled it. */
+function unlessSuperseded(error: unknown): undefined {
+  if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error
 }
