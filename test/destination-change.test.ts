@@ -5,11 +5,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '@temporalio/client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { freePort } from '../local/stack/ports.ts'
 import { applyMemberChanges } from '../postgres/members.ts'
 import { startApi, type Api } from './support/api.ts'
 import { codeTo, DESTINATION_RETURN, visitDestination, type DestinationVisiting } from './support/destination-visit.ts'
+import { startFlakyProxy } from './support/flaky-proxy.ts'
 import { attributeOf, elementsOf, parseHtml } from './support/html.ts'
 import { createMemberBrowser, formOf, wordsOf } from './support/member-browser.ts'
+import { remoteApp } from './support/remote-app.ts'
+import { temporalAddress } from './support/stack.ts'
 import { wrongCode } from './support/system.ts'
 
 let api: Api
@@ -435,6 +439,28 @@ describe('what goes wrong on the way', () => {
       payload: new URLSearchParams({ ...form, choice: 'sms' }).toString(),
     })
     expect(answer.headers.location).toBe(`${visit.path}/done`)
+    await api.system.shiftClock(10_000)
+    await api.system.until(async () => {
+      const rows = await api.system.sql`select state from member_notices where member_id = ${visit.memberId}`
+      return rows.length === 3 && rows.every(({ state }) => state === 'accepted')
+    })
+  })
+
+  it('the API is killed after the change, before it has told anybody of it: the notices go out all the same', async () => {
+    const visit = await visitDestination(api)
+    await visit.prove(newNumber())
+    const form = formOf((await visit.page('/choice')).body, `${visit.path}/choice`)
+    const [proxy, port] = [await startFlakyProxy(temporalAddress()), await freePort()]
+    const server = await api.system.process('api/main.ts', { PORT: String(port), TEMPORAL_ADDRESS: proxy.address })
+    proxy.hang()
+    const browser = createMemberBrowser(remoteApp(`http://127.0.0.1:${port}`), visit.browser.cookies)
+    const answer = await browser.post(`${visit.path}/choice`, { ...form, choice: 'sms' })
+    await server.kill()
+    await proxy.stop()
+    expect(answer.headers.location).toBe(`${visit.path}/done`)
+    const [before] = await api.system.sql`
+      select count(*)::int as due from member_notices where member_id = ${visit.memberId} and state = 'due'`
+    expect(before).toEqual({ due: 3 })
     await api.system.shiftClock(10_000)
     await api.system.until(async () => {
       const rows = await api.system.sql`select state from member_notices where member_id = ${visit.memberId}`
