@@ -1,15 +1,18 @@
 /**
  * The cleanup (C9, C13, D7), run each hour by a Temporal Schedule: forgets what was kept long enough.
  */
-import { proxyActivities } from '@temporalio/workflow'
+import { proxyActivities, setCurrentDetails } from '@temporalio/workflow'
 import type { CleanupActivities } from '../activities/cleanup.ts'
 
 const { forgetOldRecords } = proxyActivities<CleanupActivities>({
   startToCloseTimeout: '30m',
+  summary: 'forget what was kept long enough',
   heartbeatTimeout: '1m',
   retry: { maximumAttempts: 3 },
 })
 
 export async function challengeCleanup(): Promise<void> {
+  setCurrentDetails('Forgets what was kept long enough, batch after batch.')
   await forgetOldRecords()
+  setCurrentDetails('All that was kept long enough is forgotten.')
 }

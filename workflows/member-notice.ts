@@ -1,7 +1,7 @@
 /**
  * One notice to a member that something of theirs was changed (P2): sent until a provider has taken or refused it.
  */
-import { ApplicationFailure, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { ApplicationFailure, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow'
 import type { MemberNoticeActivities } from '../activities/member-notice.ts'
 import { memberNoticeWorkflowId } from './ids.ts'
 
@@ -13,6 +13,7 @@ export interface MemberNoticeInput {
 /** A notice is of use for a day, which Postgres judges; the time-out over all tries is for when it cannot. */
 const { sendMemberNotice } = proxyActivities<MemberNoticeActivities>({
   startToCloseTimeout: '13s',
+  summary: 'send the notice',
   scheduleToCloseTimeout: '26h',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 })
@@ -24,5 +25,10 @@ export async function memberNotice(input: MemberNoticeInput): Promise<{ state: s
       'invalid_request',
     )
   }
-  return sendMemberNotice({ noticeId: input.noticeId })
+  setCurrentDetails('Tells a member, at one destination, that something of theirs was changed: **sending**')
+  const sent = await sendMemberNotice({ noticeId: input.noticeId })
+  setCurrentDetails(
+    `Tells a member, at one destination, that something of theirs was changed: **${sent.state ?? 'gone'}**`,
+  )
+  return sent
 }

@@ -15,6 +15,7 @@ import {
   metricMeter,
   proxyActivities,
   proxyLocalActivities,
+  setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
@@ -31,6 +32,7 @@ import {
   type VerifyCodeInput,
   type VerifyCodeResult,
 } from '../domain/challenge.ts'
+import { challengeDetails } from './challenge-details.ts'
 import { challengeWorkflowId } from './ids.ts'
 import { CHANNEL, MEMBER_ID, OUTCOME, PURPOSE } from './search-attributes.ts'
 import {
@@ -46,20 +48,28 @@ import {
  * ten minutes at most until the code's life begins, and ten of that. One try waits 4 s at most for its turn, and 8 s
  * for the provider.
  */
-const { sendCode, failOver } = proxyActivities<ChallengeActivities>({
+const SEND = {
   startToCloseTimeout: '13s',
   scheduleToCloseTimeout: '20m',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
-})
-const { checkCode, closeChallenge } = proxyActivities<ChallengeActivities>({
+} as const
+const DECIDE = {
   startToCloseTimeout: '5s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '5s' },
+} as const
+/** With what the Web UI shows of each (O1). */
+const { sendCode } = proxyActivities<ChallengeActivities>({ ...SEND, summary: 'send the code' })
+const { failOver } = proxyActivities<ChallengeActivities>({ ...SEND, summary: 'send it by the other channel' })
+const { checkCode } = proxyActivities<ChallengeActivities>({ ...DECIDE, summary: 'judge a code' })
+const { closeChallenge } = proxyActivities<ChallengeActivities>({
+  ...DECIDE,
+  summary: 'close, unless an outcome stands',
 })
 /** Local: it reads what stands, and adds one event instead of six. */
 const { readOutcome } = proxyLocalActivities<ChallengeActivities>({
-  startToCloseTimeout: '5s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '5s' },
+  ...DECIDE,
+  summary: 'read what was judged elsewhere',
 })
 
 /** How long one that gave way waits for the newer start to cancel it, so that it shows as Canceled. */
@@ -87,9 +97,14 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   /** `remainingMs` once a provider took the code: for so long it still lives. */
   const delivery: { remainingMs?: number; failed?: true } = {}
 
+  const show = (news: Partial<ChallengeStatusResult>) => {
+    status = { ...status, ...news }
+    setCurrentDetails(challengeDetails(status))
+  }
+  show({})
   const settle = (standing: ChallengeResult) => {
     result = standing
-    status = { ...status, status: standing.outcome }
+    show({ status: standing.outcome })
   }
 
   // Attempts: by signal, by Update, and by HTTP (which are judged there, and told of here).
@@ -100,7 +115,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
         throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
       })
       if (attempt.challengeId === challengeId) {
-        if (answer.attemptsLeft !== undefined) status = { ...status, attemptsLeft: answer.attemptsLeft }
+        if (answer.attemptsLeft !== undefined) show({ attemptsLeft: answer.attemptsLeft })
         if (closed) settle(closed)
       }
       return answer
@@ -125,7 +140,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   })
   setHandler(attemptJudgedSignal, (hint: unknown) => {
     if (!isAttemptJudged(hint)) return ignore('attemptJudged')
-    status = { ...status, attemptsLeft: hint.attemptsLeft }
+    show({ attemptsLeft: hint.attemptsLeft })
     if (hint.closed && hint.result && seal !== undefined && hint.seal === seal) settle(hint.result)
     else hinted ||= hint.closed
   })
@@ -141,7 +156,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
       if (sent === undefined) return
       if ('closed' in sent) return settle(sent.closed)
       const attemptsLeft = status.attemptsLeft ?? sent.status.attemptsLeft
-      status = { ...status, ...sent.status, attemptsLeft, status: result?.outcome ?? 'open' }
+      show({ ...sent.status, attemptsLeft, status: result?.outcome ?? 'open' })
       ;({ seal } = sent)
       delivery.remainingMs = sent.remainingMs
     } catch {
@@ -177,7 +192,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
         settle((await closeChallenge({ challengeId, as: 'undeliverable', reason: 'not_sent' })).closed!)
       } else if (delivery.remainingMs === undefined) {
         await condition(() => news() || delivery.remainingMs !== undefined || delivery.failed === true)
-      } else if (!(await condition(news, delivery.remainingMs))) {
+      } else if (!(await condition(news, delivery.remainingMs, { summary: 'until the code expires' }))) {
         const { closed, remainingMs } = await closeChallenge({ challengeId, as: 'expired' })
         if (closed) settle(closed)
         else delivery.remainingMs = remainingMs!
@@ -185,7 +200,9 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     }
     if (sends > 0) sending.cancel()
     await condition(allHandlersFinished)
-    if (result.outcome === 'superseded' || result.outcome === 'cancelled') await condition(() => false, GIVE_WAY)
+    if (result.outcome === 'superseded' || result.outcome === 'cancelled') {
+      await condition(() => false, GIVE_WAY, { summary: 'until the newer start cancels this one' })
+    }
   } catch (error) {
     if (!isCancellation(error)) throw error
     // What stands decides: a cancel that comes after a verdict finds `verified`.

@@ -38,16 +38,24 @@ import { campaignDetails } from './campaign-details.ts'
 import { campaignWorkflowId } from './ids.ts'
 import { CAMPAIGN_ID, WAVE } from './search-attributes.ts'
 
-const { beginCampaign, openWave, startBake, judgeWave, commandCampaign } = proxyActivities<CampaignActivities>({
-  startToCloseTimeout: '1m',
-  retry: { initialInterval: '200ms', maximumInterval: '10s' },
-})
+const DECIDE = { startToCloseTimeout: '1m', retry: { initialInterval: '200ms', maximumInterval: '10s' } } as const
 /** An attempt that stopped telling is dead; the next one finds in Postgres where to go on. */
-const { advanceCampaign, rollBackCampaign } = proxyActivities<CampaignActivities>({
+const WORK = {
   startToCloseTimeout: '5m',
   heartbeatTimeout: '20s',
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
+} as const
+/** With what the Web UI shows of each (O1). */
+const { beginCampaign } = proxyActivities<CampaignActivities>({ ...DECIDE, summary: 'begin' })
+const { openWave } = proxyActivities<CampaignActivities>({ ...DECIDE, summary: 'open the next wave' })
+const { startBake } = proxyActivities<CampaignActivities>({ ...DECIDE, summary: 'let the wave bake' })
+const { judgeWave } = proxyActivities<CampaignActivities>({ ...DECIDE, summary: 'ask the gate' })
+const { commandCampaign } = proxyActivities<CampaignActivities>({ ...DECIDE, summary: 'obey an operator' })
+const { advanceCampaign } = proxyActivities<CampaignActivities>({
+  ...WORK,
+  summary: 'decide about members, and announce',
 })
+const { rollBackCampaign } = proxyActivities<CampaignActivities>({ ...WORK, summary: 'take back what was enforced' })
 
 /** M4: it looks by itself once a minute, whether or not it was woken. */
 const LOOK_EVERY_MS = 60_000
@@ -115,7 +123,10 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
       const { state, phase, idleMs } = status!
       if (phase === 'ended') return false
       if (state === 'running' && phases.includes(phase)) return true
-      if (phase !== 'rolling_back') await condition(() => isWoken, Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS))
+      if (phase !== 'rolling_back') {
+        const waitMs = Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
+        await condition(() => isWoken, waitMs, { summary: 'until there is something to do' })
+      }
     }
   }
 
