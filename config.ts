@@ -15,11 +15,15 @@ const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
 
 export type { KeyRing }
 
-/** An API caller: its name, the SHA-256 of its key, and what it may do. */
+/** An API caller: its name, and what it may do. */
 export interface ApiCaller {
   readonly name: string
-  readonly keySha256: string
   readonly scopes: readonly string[]
+}
+
+/** One that shows an API key, of which only the SHA-256 is known here. */
+export interface KeyCaller extends ApiCaller {
+  readonly keySha256: string
 }
 
 const production = (env: NodeJS.ProcessEnv) => env['NODE_ENV'] === 'production'
@@ -55,8 +59,8 @@ const keyRing = z.string({ error: KEY_RING }).transform((value, context): KeyRin
 /** The caller of challenges that were started in Temporal directly. */
 export const TEMPORAL_CALLER = 'temporal'
 const API_KEYS = `wants name:sha256-of-key-in-hex:scope[+scope…], several separated by commas; no name is ${TEMPORAL_CALLER}`
-const apiCallers = z.string({ error: API_KEYS }).transform((value, context): ApiCaller[] => {
-  const callers: ApiCaller[] = []
+const apiCallers = z.string({ error: API_KEYS }).transform((value, context): KeyCaller[] => {
+  const callers: KeyCaller[] = []
   for (const entry of value.split(',')) {
     const match = /^([A-Za-z0-9._-]{1,64}):([0-9a-f]{64}):([a-z:+-]+)$/.exec(entry.trim())
     if (!match || match[1] === TEMPORAL_CALLER) {
@@ -91,7 +95,7 @@ const returnRules = z.string({ error: RETURN_URLS }).transform((value, context):
 })
 
 function returnRule(entry: string): ReturnRule | undefined {
-  const [, caller, given] = /^([A-Za-z0-9._-]{1,64})=(\S+)$/.exec(entry) ?? []
+  const [, caller, given] = /^((?:oauth\/)?[A-Za-z0-9._~%!*'()-]{1,400})=(\S+)$/.exec(entry) ?? []
   if (caller === undefined || given === undefined) return undefined
   const anyPort = ANY_PORT.test(given)
   const url = URL.parse(given.replace(ANY_PORT, '$1'))
@@ -181,7 +185,6 @@ const sections = {
     .object({
       HOST: text('wants an address to listen on').default('127.0.0.1'),
       PORT: int(0, 65_535, 8080),
-      OTP_API_KEYS: apiCallers,
       /** The largest body that is read, before anything else looks at it. */
       OTP_HTTP_BODY_LIMIT_BYTES: int(1_024, 1_048_576, 65_536),
       /** A request that has not arrived whole by then is refused with 408. */
@@ -196,12 +199,55 @@ const sections = {
     .transform((v) => ({
       host: v.HOST,
       port: v.PORT,
-      callers: v.OTP_API_KEYS,
       bodyLimitBytes: v.OTP_HTTP_BODY_LIMIT_BYTES,
       requestTimeoutMs: v.OTP_HTTP_REQUEST_TIMEOUT_SECONDS * 1000,
       sendWaitMs: v.OTP_SEND_WAIT_SECONDS * 1000,
       ipHashKey: Buffer.from(v.OTP_IP_HASH_KEY, 'base64') as Uint8Array,
       trustProxyHops: v.OTP_TRUST_PROXY_HOPS,
+    })),
+
+  /** Who may call (U1): by API keys, by access tokens of an OAuth 2.0 issuer (RFC 9068), or by either. */
+  callers: z
+    .object({
+      OTP_API_KEYS: apiCallers.optional(),
+      /** `iss` of the tokens, to the letter. */
+      OTP_JWT_ISSUER: text('wants the issuer of access tokens, as their claim iss has it').optional(),
+      /** `aud` of the tokens that are for us. */
+      OTP_JWT_AUDIENCE: text('wants the audience of access tokens, as their claim aud has it').optional(),
+      /** RFC 7517; `jwks_uri` of the issuer's metadata. */
+      OTP_JWT_JWKS_URL: httpUrl("wants the http(s) URL of the issuer's keys").optional(),
+      /** After that the keys are asked for anew: so long a key that the issuer took back may still be accepted. */
+      OTP_JWT_JWKS_MAX_AGE_SECONDS: int(1, 86_400, 600),
+      /** The issuer is asked no more often, whatever tokens come: so long one of a key that is all new may be refused. */
+      OTP_JWT_JWKS_COOLDOWN_SECONDS: int(1, 3_600, 5),
+      /** Of each caller, over all instances of the API, with bursts of as many; 0 is no limit. */
+      OTP_CALLER_REQUESTS_PER_SECOND: int(0, 100_000, 1_000),
+    })
+    .superRefine((v, context) => {
+      const tokens = ['OTP_JWT_ISSUER', 'OTP_JWT_AUDIENCE', 'OTP_JWT_JWKS_URL'] as const
+      const given = tokens.filter((name) => v[name] !== undefined)
+      if (given.length > 0 && given.length < tokens.length) {
+        for (const name of tokens.filter((name) => v[name] === undefined)) {
+          context.addIssue({ code: 'custom', path: [name], message: `goes with ${given.join(' and ')}` })
+        }
+      }
+      if (v.OTP_API_KEYS === undefined && given.length === 0) {
+        context.addIssue({ code: 'custom', path: ['OTP_API_KEYS'], message: `${API_KEYS}; or OTP_JWT_ISSUER is set` })
+      }
+    })
+    .transform((v) => ({
+      apiKeys: v.OTP_API_KEYS ?? [],
+      tokens:
+        v.OTP_JWT_ISSUER !== undefined && v.OTP_JWT_AUDIENCE !== undefined && v.OTP_JWT_JWKS_URL !== undefined
+          ? {
+              issuer: v.OTP_JWT_ISSUER,
+              audience: v.OTP_JWT_AUDIENCE,
+              jwksUrl: v.OTP_JWT_JWKS_URL,
+              jwksMaxAgeMs: v.OTP_JWT_JWKS_MAX_AGE_SECONDS * 1000,
+              jwksCooldownMs: v.OTP_JWT_JWKS_COOLDOWN_SECONDS * 1000,
+            }
+          : undefined,
+      requestsPerSecond: v.OTP_CALLER_REQUESTS_PER_SECOND,
     })),
 
   /** The pages that members see (P): only the API loads this section, since it signs the proofs. */
@@ -616,6 +662,12 @@ const MAY_BE_DEVELOPMENT_KEYS = [
   'VONAGE_SIGNATURE_SECRET',
 ]
 
+/** Whoever stands between could have tokens of their own accepted. */
+const callersUnfitForProduction = ({ callers }: Partial<Sections>): string[] =>
+  callers?.tokens === undefined || callers.tokens.jwksUrl.startsWith('https:')
+    ? []
+    : ['OTP_JWT_JWKS_URL: wants https in production']
+
 /** A member's code and session travel by what these allow. */
 function pagesUnfitForProduction({ pages }: Partial<Sections>): string[] {
   if (!pages) return []
@@ -672,7 +724,8 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
         mistakes.add(`${name}: holds a development key (${DEVELOPMENT_KEY_PREFIX}…), which production refuses`)
       }
     }
-    for (const mistake of pagesUnfitForProduction(config)) mistakes.add(mistake)
+    for (const mistake of [...pagesUnfitForProduction(config), ...callersUnfitForProduction(config)])
+      mistakes.add(mistake)
   }
   for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
   if (mistakes.size > 0) throw new ConfigError(mistakes)

@@ -24,7 +24,7 @@ export function sendProblem(reply: FastifyReply, error: unknown, request: Fastif
     .code(status)
     .headers({ ...headers })
     .type(PROBLEM_MEDIA_TYPE)
-    .send(problemBody(found))
+    .send(problemBody(found, request.id))
 }
 
 const UNREADABLE = {

@@ -11,6 +11,7 @@ import {
   commandCampaignOnce,
   planCampaign,
   startCampaign,
+  startCampaignOnce,
   type CommandRefusal,
 } from '../postgres/campaigns.ts'
 import {
@@ -26,7 +27,7 @@ import {
 } from './campaign-schemas.ts'
 import { memberView, reportView, statusView, summaryView } from './campaign-view.ts'
 import type { RouteDeps } from './deps.ts'
-import { commandIdOf } from './idempotency.ts'
+import { commandIdOf, requestKeyOf } from './idempotency.ts'
 import { problem } from './problems.ts'
 import { COMMON_PROBLEMS, idempotencyHeaders, isMemberId, jsonResponse, problemResponses } from './schemas.ts'
 
@@ -74,19 +75,27 @@ export function campaignRoutes(instance: FastifyInstance, deps: RouteDeps): void
         description:
           'The same campaign again is answered with where it stands; where its workflow was lost, it goes on.',
         tags: TAGS,
+        headers: idempotencyHeaders,
         body: planBody,
         response: {
           200: jsonResponse(campaignSchema, 'It stands already, with this plan'),
           201: jsonResponse(campaignSchema, 'It has started'),
-          ...problemResponses(...COMMON_PROBLEMS, 'other_plan', 'other_campaign'),
+          ...problemResponses(...COMMON_PROBLEMS, 'other_plan', 'other_campaign', 'idempotency_key_reused'),
         },
       },
     },
     async (request, reply) => {
       const { campaignId } = request.body
       const input = { campaignId, plan: withoutGaps(request.body.plan), by: request.caller.name, claimed: false }
-      const start = await inPostgres((sql) => startCampaign(sql, input))
-      if (start === 'other_plan' || start === 'other_campaign') throw refusalOf(start)
+      const key = requestKeyOf({
+        caller: request.caller.name,
+        key: request.headers['idempotency-key'],
+        operation: 'campaign',
+        path: PATH,
+        body: request.body,
+      })
+      const start = await inPostgres((sql) => (key ? startCampaignOnce(sql, input, key) : startCampaign(sql, input)))
+      if (start !== 'started' && start !== 'existing') throw refusalOf(start)
       const standing = await report(campaignId)
       if (standing.phase !== 'ended') await runCampaign(temporal, input)
       reply.code(start === 'started' ? 201 : 200).header('location', `${PATH}/${campaignId}`)
@@ -208,7 +217,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   waves_remain: 'It is completed when every wave has passed. To end it before, abort it.',
   other_plan: 'A campaign of this id was started with another plan. Give this one another id.',
   other_campaign: 'One campaign stands at a time: complete or abort that one first.',
-  idempotency_key_reused: 'The Idempotency-Key was used for another command.',
+  idempotency_key_reused: 'The Idempotency-Key was used for another request.',
 }
 
 const refusalOf = (refusal: Refusal) => problem(refusal, REFUSALS[refusal])

@@ -17,8 +17,9 @@ export interface ApiDeps {
   readonly waiter: SentWaiter
   readonly http: Pick<
     Config<'http'>['http'],
-    'callers' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey' | 'trustProxyHops'
+    'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey' | 'trustProxyHops'
   >
+  readonly callers: Config<'callers'>['callers']
   readonly pages: Config<'pages'>['pages']
   readonly webhooks: Config<'webhooks'>['webhooks']
   readonly codes: Config<'codes'>['codes']

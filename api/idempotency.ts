@@ -22,10 +22,16 @@ export function idempotencyOf(request: IdempotentRequest): { idempotency?: { key
   return { idempotency: { key: `${operation}:${caller}:${key}`, requestHash: hashOf(operation, path, body) } }
 }
 
-/** The same for what starts no challenge, as `claim_request_key` keeps it. */
-export function requestKeyOf(request: IdempotentRequest): { requestKey?: string; requestHash?: string } {
+/** As `claim_request_key` keeps it: the key of a call that starts no challenge. */
+export interface RequestKey {
+  readonly requestKey: string
+  readonly requestHash: string
+}
+
+/** The same for what starts no challenge. */
+export function requestKeyOf(request: IdempotentRequest): RequestKey | undefined {
   const { idempotency } = idempotencyOf(request)
-  return idempotency ? { requestKey: idempotency.key, requestHash: idempotency.requestHash } : {}
+  return idempotency && { requestKey: idempotency.key, requestHash: idempotency.requestHash }
 }
 
 function hashOf(operation: string, path: string, body: object): string {

@@ -22,6 +22,7 @@ const REPORT_TIMEOUT_MS = 45_000
 async function main() {
   const config = loadConfig([
     'http',
+    'callers',
     'pages',
     'webhooks',
     'postgres',
@@ -32,7 +33,7 @@ async function main() {
     'tracing',
     'log',
   ])
-  const { http, pages, webhooks, codes, policy, campaign } = config
+  const { http, callers, pages, webhooks, codes, policy, campaign } = config
   const log = createLog({ name: NAME, level: config.log.level })
 
   const tracing = await startTracing(config.tracing, NAME)
@@ -45,7 +46,20 @@ async function main() {
   const interceptors = tracing.isOn ? [traceWorkflowClient([CHALLENGE_WORKFLOW])] : []
   const temporal = connectTemporal(config.temporal.codecKeys, bounded(temporalAddress()), interceptors)
   const waiter = await createSentWaiter(sql)
-  const app = buildServer({ sql, reports, temporal, waiter, http, pages, webhooks, codes, policy, campaign, log })
+  const app = buildServer({
+    sql,
+    reports,
+    temporal,
+    waiter,
+    http,
+    callers,
+    pages,
+    webhooks,
+    codes,
+    policy,
+    campaign,
+    log,
+  })
 
   const stop = async () => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()

@@ -1,35 +1,46 @@
 /**
  * Links to the members' pages (section I, P1), and the keys that the proofs of these pages are verified with.
  */
-import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isChallengeId } from '../domain/challenge.ts'
 import { makePageLink } from '../postgres/page-visits.ts'
 import type { RouteDeps } from './deps.ts'
+import { requestKeyOf } from './idempotency.ts'
+import { createLinkTokens, hashOfToken } from './link-token.ts'
 import { problem } from './problems.ts'
 import { allowedReturnUrl } from './return-url.ts'
-import { COMMON_PROBLEMS, jsonResponse, pageLinkBodySchema, pageLinkSchema, problemResponses } from './schemas.ts'
+import {
+  COMMON_PROBLEMS,
+  idempotencyHeaders,
+  jsonResponse,
+  pageLinkBodySchema,
+  pageLinkSchema,
+  problemResponses,
+} from './schemas.ts'
 
+const PATH = '/v1/page-links'
 /** An upstream that caches the keys learns of a new one by then; a key is published before it signs. */
 const JWKS_SECONDS = 300
 
 export function pageLinkRoutes(instance: FastifyInstance, { policy, pages, proofs, inPostgres }: RouteDeps): void {
   const app = instance.withTypeProvider<ZodTypeProvider>()
+  const tokens = createLinkTokens(pages.proofKeys)
 
   app.post(
-    '/v1/page-links',
+    PATH,
     {
       config: { scope: 'page-links:create' },
       schema: {
         summary: 'Make a link to a page for a member',
         description: 'The link lives 2 minutes and can be spent once: send the member there at once.',
         tags: ['pages'],
+        headers: idempotencyHeaders,
         body: pageLinkBodySchema(policy.purposes),
         response: {
           201: jsonResponse(pageLinkSchema, 'The link'),
-          ...problemResponses(...COMMON_PROBLEMS, 'unknown_member', 'unknown_challenge'),
+          ...problemResponses(...COMMON_PROBLEMS, 'unknown_member', 'unknown_challenge', 'idempotency_key_reused'),
         },
       },
     },
@@ -42,10 +53,18 @@ export function pageLinkRoutes(instance: FastifyInstance, { policy, pages, proof
       if (body.returnUrl !== undefined && returnUrl === undefined) {
         throw problem('invalid_request', 'returnUrl: is not one that is allowed to you.')
       }
-      const token = randomBytes(32).toString('base64url')
+      const key = requestKeyOf({
+        caller: caller.name,
+        key: request.headers['idempotency-key'],
+        operation: 'page-link',
+        path: PATH,
+        body,
+      })
+      const made = tokens.make(key)
       const link = await inPostgres((sql) =>
         makePageLink(sql, {
-          tokenHash: createHash('sha256').update(token).digest(),
+          ...key,
+          tokenHash: hashOfToken(made),
           memberId,
           page,
           caller: caller.name,
@@ -58,7 +77,11 @@ export function pageLinkRoutes(instance: FastifyInstance, { policy, pages, proof
         }),
       )
       if (link.kind === 'unknown_challenge') throw unknownChallenge()
+      if (link.kind === 'idempotency_key_reused') throw keyReused()
       if (link.kind !== 'made') throw problem(link.kind, 'There is no such member, or they have withdrawn.')
+      const madeBefore = Buffer.from(link.tokenHash, 'hex')
+      const token = hashOfToken(made).equals(madeBefore) ? made : tokens.again(key, madeBefore)
+      if (token === undefined) throw keyReused()
       reply.code(201)
       return { url: `${pages.publicUrl}/open/${token}`, expiresAt: new Date(link.expiresAt).toISOString() }
     },
@@ -88,6 +111,8 @@ function aboutOf({ challengeId, purpose }: { challengeId?: string | undefined; p
   if (!isChallengeId(id)) throw unknownChallenge()
   return { challengeId: id }
 }
+
+const keyReused = () => problem('idempotency_key_reused', 'Use a new key for another link.')
 
 const unknownChallenge = () =>
   problem('unknown_challenge', 'That member has no such challenge, or you did not start it.')

@@ -13,8 +13,8 @@ import { UnavailableError } from './deadline.ts'
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   invalid_code: { status: 400, title: 'That cannot be a code' },
-  unauthorized: { status: 401, title: 'No valid API key or signature' },
-  forbidden: { status: 403, title: 'The API key has not the scope' },
+  unauthorized: { status: 401, title: 'No valid API key, access token or signature' },
+  forbidden: { status: 403, title: 'The caller has not the scope' },
   not_found: { status: 404, title: 'There is nothing here' },
   unknown_member: { status: 404, title: 'The member is not known' },
   unknown_challenge: { status: 404, title: 'The challenge is not known' },
@@ -35,6 +35,7 @@ export const PROBLEMS = {
   idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },
   locked: { status: 423, title: 'The member is locked' },
   too_many_challenges: { status: 429, title: 'Too many challenges' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   unavailable: { status: 503, title: 'The service is not available' },
@@ -73,10 +74,21 @@ export const problem = (code: ProblemCode, detail: string, extras?: ProblemExtra
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
-/** The body of a problem. */
-export function problemBody({ code, detail, extras: { headers: _headers, ...extras } }: ProblemError) {
+/** The body of a problem. @param requestId none for what never became a request */
+export function problemBody(
+  { code, detail, extras: { headers: _headers, ...extras } }: ProblemError,
+  requestId?: string,
+) {
   const { status, title } = PROBLEMS[code]
-  return { type: `urn:one-time-password:${code}`, title, status, detail, code, ...extras }
+  return {
+    type: `urn:one-time-password:${code}`,
+    title,
+    status,
+    detail,
+    code,
+    ...extras,
+    ...(requestId !== undefined && { requestId }),
+  }
 }
 
 /** What any error is to the caller. */

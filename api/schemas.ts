@@ -24,6 +24,7 @@ const problemSchema = z
     reason: z.string().optional().describe('With undeliverable: why'),
     advice: z.enum(ADVICE).optional().describe('With undeliverable: what the member should do'),
     outcome: z.enum(OUTCOMES).optional().describe('With challenge_closed: the outcome that stands'),
+    requestId: z.string().optional().describe('As the header X-Request-Id has it, and our log'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
 
@@ -52,6 +53,7 @@ export const COMMON_PROBLEMS = [
   'invalid_request',
   'unauthorized',
   'forbidden',
+  'too_many_requests',
   'request_timeout',
   'payload_too_large',
   'unsupported_media_type',

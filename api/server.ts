@@ -1,18 +1,19 @@
 /**
  * The HTTP server: what every request goes through, and the routes.
  */
-import { randomUUID } from 'node:crypto'
 import fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ApiCaller } from '../config.ts'
 import type { Scope } from '../domain/scopes.ts'
+import { takeRequests } from '../postgres/caller-pace.ts'
 import { createProofs } from '../proofs/proof.ts'
 
 import { traceRequests } from '../tracing/http.ts'
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
-import { createAuthenticator, requireScope } from './callers.ts'
+import { createCallerLimit, type CallerLimit } from './caller-limits.ts'
+import { createAuthenticator, requireScope, type Authenticate } from './callers.ts'
 import { campaignPageRoutes } from './campaign-page-routes.ts'
 import { campaignRoutes } from './campaign-routes.ts'
 import { challengeRoutes } from './challenge-routes.ts'
@@ -29,6 +30,7 @@ import { operationsRoutes } from './operations-routes.ts'
 import { watchMethods } from './other-methods.ts'
 import { memberPages } from './pages/member-pages.ts'
 import { pageLinkRoutes } from './page-link-routes.ts'
+import { requestIdOf } from './request-id.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 declare module 'fastify' {
@@ -62,7 +64,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   const app: FastifyInstance = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomUUID(),
+    genReqId: requestIdOf,
     bodyLimit: http.bodyLimitBytes,
     // By their number: whoever sets it lets nobody but the proxies reach us.
     trustProxy: (_address, hop) => hop < http.trustProxyHops,
@@ -93,10 +95,10 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   answerProblems(app)
   traceRequests(app, { ignored: UNTRACED, trusts: ({ routeOptions }) => routeOptions.config.scope !== undefined })
   observeRequests(app, metrics)
-  guardRoutes(app, createAuthenticator(http.callers))
+  guardRoutes(app, createAuthenticator(deps.callers), callerLimitOf(deps))
   acceptOnlyJson(app)
   const refuseOtherMethods = watchMethods(app)
-  serveOpenApi(app)
+  serveOpenApi(app, deps.callers)
   app.register(async (scope) => {
     await addRoutes(scope, { ...deps, background, metrics, proofs, inPostgres, inReports, closing: closing.signal })
     refuseOtherMethods(scope)
@@ -120,15 +122,20 @@ async function addRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   await app.register(async (scope) => webhookRoutes(scope, deps))
 }
 
-/** Who calls, whether they may, and whether it is JSON, in this order, before the body is read. */
-function guardRoutes(app: FastifyInstance, authenticate: ReturnType<typeof createAuthenticator>): void {
+const callerLimitOf = ({ sql, callers: { requestsPerSecond: perSecond }, log }: ApiDeps) =>
+  createCallerLimit({ perSecond, take: (caller, wanted) => takeRequests(sql, caller, perSecond, wanted), log })
+
+/** Who calls, how often, whether they may, and whether it is JSON, in this order, before the body is read. */
+function guardRoutes(app: FastifyInstance, authenticate: Authenticate, limit: CallerLimit | undefined): void {
   app.decorateRequest('caller')
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-request-id': request.id })
     const { scope, forBrowsers } = request.routeOptions.config
     if (scope === undefined) return
     reply.header('cache-control', 'no-store')
-    request.caller = authenticate(request.headers.authorization, { forBrowsers })
+    request.caller = await authenticate(request.headers.authorization, { forBrowsers })
+    // A page is looked at by people.
+    if (limit !== undefined && !forBrowsers) reply.headers(await limit.count(request.caller.name))
     requireScope(request.caller, scope)
     requireJson(request.headers)
   })

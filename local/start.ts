@@ -72,6 +72,7 @@ function checkConfiguration(env: NodeJS.ProcessEnv) {
   loadConfig(
     [
       'http',
+      'callers',
       'pages',
       'postgres',
       'temporal',

@@ -33,6 +33,18 @@ const withTries = (rules: SendingRules) => ({ ...rules, mostTries: MOST_TRIES })
 
 export type CampaignStart = 'started' | 'existing' | 'other_plan' | 'other_campaign'
 
+/** A start with the idempotency key of whoever called us (C13). */
+export async function startCampaignOnce(
+  sql: Sql,
+  { campaignId, plan, by, claimed }: CampaignInput,
+  { requestKey, requestHash }: { readonly requestKey: string; readonly requestHash: string },
+): Promise<CampaignStart | 'idempotency_key_reused'> {
+  const [row] = await sql<[{ answer: CampaignStart | 'idempotency_key_reused' }]>`
+    select start_campaign_once(
+      ${campaignId}, ${json(sql, plan)}, ${by ?? 'unknown'}, ${claimed ?? true}, ${requestKey}, ${requestHash}) as answer`
+  return row.answer
+}
+
 export async function startCampaign(
   sql: Sql,
   { campaignId, plan, by, claimed }: CampaignInput,

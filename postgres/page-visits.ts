@@ -27,11 +27,15 @@ export interface PageLinkRequest {
   readonly returnUrl?: string
   readonly state?: string
   readonly locale?: string
+  /** With the token, where the same request under the same key is to get the same link (C13). */
+  readonly requestKey?: string
+  readonly requestHash?: string
 }
 
 export type PageLink =
-  | { readonly kind: 'made'; readonly expiresAt: string }
-  | { readonly kind: 'unknown_member' | 'unknown_challenge' }
+  /** `tokenHash`, in hex, is that of the first time. */
+  | { readonly kind: 'made'; readonly expiresAt: string; readonly tokenHash: string }
+  | { readonly kind: 'unknown_member' | 'unknown_challenge' | 'idempotency_key_reused' }
 
 export async function makePageLink(sql: Sql, { tokenHash, ...link }: PageLinkRequest): Promise<PageLink> {
   const request = { ...link, tokenHash: hex(tokenHash), lifeSeconds: LINK_SECONDS }

@@ -9,7 +9,7 @@ import { MEMBER_STATES, type CampaignPlan, type CampaignStatus } from '../domain
 import { commandCampaign } from '../postgres/campaigns.ts'
 import { connectTemporal } from '../temporal/connect.ts'
 import { campaignWorkflowId } from '../workflows/ids.ts'
-import { startApi, type Api, type ApiCall } from './support/api.ts'
+import { saidBy, startApi, type Api, type ApiCall } from './support/api.ts'
 import { addMembers, OPEN_GATE, planOf, sampleMember } from './support/campaigns.ts'
 import { startFlakyProxy } from './support/flaky-proxy.ts'
 import { temporalAddress } from './support/stack.ts'
@@ -88,7 +88,7 @@ describe('whoever may not', () => {
     const campaignId = newId()
     await start(campaignId, SLOW)
     const [known, unknown] = [await show(campaignId, { as: 'web' }), await show(newId(), { as: 'web' })]
-    expect(known.body).toBe(unknown.body)
+    expect(saidBy(known)).toBe(saidBy(unknown))
   })
 
   it('a watcher sees, plans, and changes nothing', async () => {
@@ -351,6 +351,20 @@ describe('a command', () => {
       ['paused', 'too many calls', false],
       ['started', null, false],
     ])
+  })
+
+  it('starts once under its idempotency key, and another start under it is refused', async () => {
+    const campaignId = newId()
+    const key = randomUUID()
+    const answers = await Promise.all(Array.from({ length: 5 }, () => start(campaignId, SLOW, { key })))
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([201, 201, 201, 201, 201])
+    expectProblem(await start(newId(), SLOW, { key }), 422, 'idempotency_key_reused')
+    expectProblem(await start(campaignId, { ...SLOW, ratePerMinute: 77 }, { key }), 422, 'idempotency_key_reused')
+    expect((await report(campaignId)).log.filter(({ event }) => event === 'started')).toHaveLength(1)
+    // A start that was refused leaves its key free.
+    const free = randomUUID()
+    expectProblem(await start(newId(), SLOW, { key: free }), 409, 'other_campaign')
+    expect((await start(campaignId, SLOW, { key: free })).statusCode).toBe(200)
   })
 
   it('counts once under its idempotency key, and another one under it is refused', async () => {

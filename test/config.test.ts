@@ -19,7 +19,18 @@ const GOOD = {
   KAFKA_BROKERS: 'a:9092,b:9092',
 }
 const ED25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
-const SECTIONS = ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'kafka', 'log'] as const
+const SECTIONS = [
+  'http',
+  'callers',
+  'pages',
+  'webhooks',
+  'postgres',
+  'temporal',
+  'codes',
+  'policy',
+  'kafka',
+  'log',
+] as const
 const mistakesOf = (env: Record<string, string>) => {
   try {
     loadConfig(SECTIONS, { ...GOOD, ...env })

@@ -59,7 +59,10 @@ const own = Object.entries(services).filter(([, service]) => service.image === '
 describe('docker compose', () => {
   test.each([
     ['migrate', ['postgres']],
-    ['api', ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'tracing', 'log']],
+    [
+      'api',
+      ['http', 'callers', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign', 'tracing', 'log'],
+    ],
     [
       'challenge-worker',
       ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention', 'metrics', 'tracing', 'log'],

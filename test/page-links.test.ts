@@ -2,9 +2,9 @@
  * P1: a link to a member's page lives 2 minutes, carries no readable member id, leads back only to where its upstream
  * may, and is spent once, by POST, so that a link scanner spends nothing.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startApi, type Api, type ApiCall } from './support/api.ts'
+import { saidBy, startApi, type Api, type ApiCall } from './support/api.ts'
 import { createMemberBrowser } from './support/member-browser.ts'
 
 let api: Api
@@ -57,7 +57,7 @@ describe('a link is refused', () => {
       { memberId: mine.memberId, challengeId: 'none' },
     ]
     const answers = await Promise.all(asked.map((body) => linkTo({ page: 'code-entry', ...body })))
-    expect(new Set(answers.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(answers.map(saidBy)).size).toBe(1)
     expect(answers[0]!.json()).toMatchObject({ status: 404, code: 'unknown_challenge' })
   })
 
@@ -126,6 +126,59 @@ describe('a link leads back only to where its upstream may', () => {
     const answer = await linkTo({ ...body, returnUrl: 'https://bank.example/return' }, { as: 'other' })
     expect(answer.statusCode).toBe(400)
     await newLink({ returnUrl: 'https://other.example/anywhere' }, { as: 'other' })
+  })
+})
+
+describe('a link under an idempotency key', () => {
+  it('is the same for the same request, twenty at a time, and the same when it is spent; it opens once', async () => {
+    const memberId = await api.system.addMember()
+    const key = randomUUID()
+    const body = { memberId, page: 'notification-destination' }
+    const answers = await Promise.all(Array.from({ length: 20 }, () => linkTo(body, { key })))
+    expect(new Set(answers.map(({ statusCode, body }) => `${statusCode} ${body}`)).size).toBe(1)
+    expect(answers[0]!.statusCode).toBe(201)
+    const [row] = await api.system.sql`select count(*)::int as n from page_links where member_id = ${memberId}`
+    expect(row!['n']).toBe(1)
+    const { url } = answers[0]!.json<{ url: string }>()
+    expect((await createMemberBrowser(api.app).open(url)).statusCode).toBe(303)
+    expect((await linkTo(body, { key })).body).toBe(answers[0]!.body)
+    expect((await createMemberBrowser(api.app).open(url)).statusCode).toBe(410)
+  })
+
+  it('is refused for another request, and another for another caller and for another key', async () => {
+    const memberId = await api.system.addMember()
+    const key = randomUUID()
+    const body = { memberId, page: 'notification-destination' }
+    const first = await linkTo(body, { key })
+    const reused = await linkTo({ ...body, locale: 'ja' }, { key })
+    expect([reused.statusCode, reused.json()]).toMatchObject([422, { code: 'idempotency_key_reused' }])
+    const others = [
+      await linkTo(body, { key, as: 'other' }),
+      await linkTo(body, { key: randomUUID() }),
+      await linkTo(body),
+    ]
+    const urls = [first, ...others].map((answer) => answer.json<{ url: string }>().url)
+    expect(new Set(urls).size).toBe(4)
+  })
+
+  it('that was not made leaves the key free', async () => {
+    const key = randomUUID()
+    expect((await linkTo({ memberId: '999', page: 'notification-destination' }, { key })).statusCode).toBe(404)
+    const memberId = await api.system.addMember()
+    expect((await linkTo({ memberId, page: 'notification-destination' }, { key })).statusCode).toBe(201)
+  })
+
+  it('is still the same after the keys were rotated', async () => {
+    const memberId = await api.system.addMember()
+    const made = await linkTo({ memberId, page: 'notification-destination' }, { key: 'rotated' })
+    const next = `next:${randomBytes(32).toString('base64')},${api.system.env['OTP_PROOF_KEYS']}`
+    const again = await api.server({}, { OTP_PROOF_KEYS: next }).inject({
+      method: 'POST',
+      url: '/v1/page-links',
+      headers: { authorization: `Bearer ${api.keys.web}`, 'idempotency-key': 'rotated' },
+      payload: { memberId, page: 'notification-destination' },
+    })
+    expect(again.body).toBe(made.body)
   })
 })
 

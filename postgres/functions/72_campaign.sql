@@ -60,6 +60,28 @@ begin
 end
 $$;
 
+-- C13: a start with an idempotency key. The same request under it is answered as the first time; a start that was refused
+-- leaves the key free. Returns what `start_campaign` does, or 'idempotency_key_reused'.
+create or replace function start_campaign_once(
+  campaign text, new_plan jsonb, who text, is_claimed boolean, request_key text, request_hash text
+) returns text
+  language plpgsql volatile
+as $$
+declare
+  claim request_keys := claim_request_key(request_key, request_hash);
+  started text;
+begin
+  if claim.request_hash <> start_campaign_once.request_hash then
+    return 'idempotency_key_reused';
+  elsif claim.answer is not null then
+    return claim.answer #>> '{}';
+  end if;
+  started := start_campaign(campaign, new_plan, who, is_claimed);
+  perform settle_request_key(request_key, case when started in ('started', 'existing') then to_jsonb(started) end);
+  return started;
+end
+$$;
+
 create or replace function open_wave(campaign text, number int) returns void
   language plpgsql volatile
 as $$

@@ -3,18 +3,31 @@
 -- Lock order: link → session → visit. Nothing here takes a member's head lock.
 
 -- Makes a link. The member has to be there, and a challenge has to be that member's, and the caller's own unless
--- `anyCaller`.
+-- `anyCaller`. The same request under the same key is answered with the link of the first time.
 --
--- request: tokenHash (hex), memberId, page, caller, anyCaller, challengeId, purpose, returnUrl, state, locale, lifeSeconds
--- returns: {kind: 'made', expiresAt} | {kind: 'unknown_member' | 'unknown_challenge'}
+-- request: tokenHash (hex), memberId, page, caller, anyCaller, challengeId, purpose, returnUrl, state, locale, lifeSeconds,
+--   requestKey?, requestHash?
+-- returns: {kind: 'made', expiresAt, tokenHash} | {kind: 'unknown_member' | 'unknown_challenge' | 'idempotency_key_reused'}
 create or replace function make_page_link(request jsonb) returns jsonb
   language plpgsql volatile
 as $$
 declare
   expiry timestamptz := challenge_now() + make_interval(secs => (request->>'lifeSeconds')::float8);
+  key text := request->>'requestKey';
+  claim request_keys;
+  answer jsonb;
 begin
+  if key is not null then
+    claim := claim_request_key(key, request->>'requestHash');
+    if claim.request_hash <> request->>'requestHash' then
+      return jsonb_build_object('kind', 'idempotency_key_reused');
+    elsif claim.answer is not null then
+      return claim.answer;
+    end if;
+  end if;
   perform from members m where m.member_id = request->>'memberId' and m.status = 'active';
   if not found then
+    perform settle_request_key(key, null);
     return jsonb_build_object('kind', 'unknown_member');
   end if;
   if request->>'challengeId' is not null then
@@ -22,6 +35,7 @@ begin
     where c.challenge_id = (request->>'challengeId')::uuid and c.member_id = request->>'memberId'
       and (c.caller = request->>'caller' or (request->>'anyCaller')::boolean);
     if not found then
+      perform settle_request_key(key, null);
       return jsonb_build_object('kind', 'unknown_challenge');
     end if;
   end if;
@@ -30,7 +44,9 @@ begin
     decode(request->>'tokenHash', 'hex'), request->>'memberId', request->>'page', request->>'caller',
     (request->>'challengeId')::uuid, request->>'purpose', request->>'returnUrl', request->>'state', request->>'locale',
     expiry);
-  return jsonb_build_object('kind', 'made', 'expiresAt', expiry);
+  answer := jsonb_build_object('kind', 'made', 'expiresAt', expiry, 'tokenHash', request->>'tokenHash');
+  perform settle_request_key(key, answer);
+  return answer;
 end
 $$;
 

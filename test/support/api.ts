@@ -63,6 +63,13 @@ export interface Api {
   stop(): Promise<void>
 }
 
+/** A problem but for the id of its request: two that say the same tell nothing apart. */
+export const saidBy = (answer: LightMyRequestResponse): string => {
+  const { requestId, ...said } = answer.json<Record<string, unknown>>()
+  if (typeof requestId !== 'string') throw new Error('a problem without the id of its request')
+  return JSON.stringify(said)
+}
+
 export async function startApi(overrides: Record<string, string> = {}): Promise<Api> {
   const names = Object.keys(CALLERS) as CallerName[]
   const keys = Object.fromEntries(names.map((name) => [name, randomBytes(24).toString('base64url')])) as Record<
@@ -88,8 +95,8 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
   const servers: FastifyInstance[] = []
 
   const server: Api['server'] = (deps = {}, env = {}) => {
-    const { http, pages, webhooks, codes, policy, campaign } = loadConfig(
-      ['http', 'pages', 'webhooks', 'codes', 'policy', 'campaign'],
+    const { http, callers, pages, webhooks, codes, policy, campaign } = loadConfig(
+      ['http', 'callers', 'pages', 'webhooks', 'codes', 'policy', 'campaign'],
       {
         ...system.env,
         ...env,
@@ -102,6 +109,7 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       temporal,
       waiter,
       http,
+      callers,
       pages,
       webhooks,
       codes,
