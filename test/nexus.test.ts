@@ -286,6 +286,32 @@ describe('killed', () => {
     },
     2 * HANDLER_LOST_MS,
   )
+
+  it(
+    'the handler, while many start: each member is asked once, whatever was answered by then',
+    async () => {
+      const members = await Promise.all(Array.from({ length: 12 }, () => system.addMember()))
+      const changes = await Promise.all(members.map(changeOf))
+      await system.until(async () => {
+        const [row] = await system.sql<[{ count: number }]>`
+          select count(*) from challenges where member_id in ${system.sql(members)} and run_id is not null`
+        return row.count > 2
+      })
+      await handler.kill()
+      handler = await system.process(HANDLER)
+      for (const [index, change] of changes.entries()) {
+        const memberId = members[index]!
+        await system.until(() => change.query(challengeIdQuery), HANDLER_LOST_MS)
+        const code = await codeFor(memberId)
+        expect(await change.executeUpdate(typedCodeUpdate, { args: [code] })).toMatchObject({ result: 'verified' })
+        expect(await change.result()).toEqual({ isChanged: true, because: 'verified' })
+        // A repeated send carries the same code.
+        expect(new Set(await system.codes(memberId)).size).toBe(1)
+        expect(await challengesOf(memberId)).toHaveLength(1)
+      }
+    },
+    3 * HANDLER_LOST_MS,
+  )
 })
 
 it('no history of any of them holds a code, and neither do the logs', async () => {
