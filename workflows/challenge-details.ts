@@ -1,7 +1,7 @@
 /**
  * What the Web UI shows of a challenge (O1), in Markdown. Nothing secret, and no destination.
  */
-import type { ChallengeStatusResult } from './messages.ts'
+import type { ChallengeStatusResult } from '../domain/challenge.ts'
 
 const words = (name: string) => name.replaceAll('_', ' ')
 
