@@ -33,7 +33,7 @@ async function summaries(workflowId: string) {
     const activity = event.activityTaskScheduledEventAttributes?.activityType?.name
     const name = activity ?? (event.timerStartedEventAttributes ? 'timer' : undefined)
     if (name === undefined) return []
-    return [[name, await decode(event.userMetadata?.summary as Payload | undefined)] as const]
+    return [[name, await decode(event.userMetadata?.summary)] as const]
   })
   return new Map((await Promise.all(told)).flat())
 }
