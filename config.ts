@@ -298,8 +298,17 @@ const sections = {
       OTP_CODEC_KEYS: keyRing,
       /** How often the sweep looks for what no process finished. */
       OTP_SWEEP_INTERVAL_SECONDS: int(1, 3_600, 30),
+      /** Names what is deployed, for Worker Versioning (docs/deploying.md); without it, workers have no versions. */
+      OTP_BUILD_ID: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'wants a name such as 2026-12-01.1 or a commit')
+        .optional(),
     })
-    .transform((v) => ({ codecKeys: v.OTP_CODEC_KEYS, sweepIntervalSeconds: v.OTP_SWEEP_INTERVAL_SECONDS })),
+    .transform((v) => ({
+      codecKeys: v.OTP_CODEC_KEYS,
+      sweepIntervalSeconds: v.OTP_SWEEP_INTERVAL_SECONDS,
+      ...(v.OTP_BUILD_ID !== undefined && { buildId: v.OTP_BUILD_ID }),
+    })),
 
   codecServer: z
     .object({

@@ -9,6 +9,7 @@ import {
   type RuntimeOptions,
   type WorkerOptions,
 } from '@temporalio/worker'
+import type { VersioningBehavior } from '@temporalio/common'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { temporalAddress, workerDataConverter } from './connect.ts'
@@ -36,6 +37,25 @@ export interface ConnectedWorker {
   run(): Promise<void>
 }
 
+/** How a worker's executions fare when a newer build is deployed; see docs/deploying.md. */
+export interface Deployment {
+  /** The workers of one name are deployed together. */
+  readonly name: string
+  /** `PINNED`: an execution ends on the build it began with. `AUTO_UPGRADE`: it goes on on the newest. */
+  readonly behavior: VersioningBehavior
+}
+
+const versioned = (
+  { name, behavior }: Deployment,
+  buildId: string,
+): Pick<WorkerOptions, 'workerDeploymentOptions'> => ({
+  workerDeploymentOptions: {
+    useWorkerVersioning: true,
+    version: { deploymentName: name, buildId },
+    defaultVersioningBehavior: behavior,
+  },
+})
+
 /**
  * A worker on a connection of its own, to where the environment says that Temporal is.
  *
@@ -43,9 +63,14 @@ export interface ConnectedWorker {
  * @throws where Temporal cannot be reached
  */
 export async function connectWorker(
-  { codecKeys }: Pick<Config<'temporal'>['temporal'], 'codecKeys'>,
+  { codecKeys, buildId }: Pick<Config<'temporal'>['temporal'], 'codecKeys' | 'buildId'>,
   log: Pick<Logger, 'warn'>,
-  options: Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'>,
+  {
+    deployment,
+    ...options
+  }: Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'> & {
+    readonly deployment: Deployment
+  },
 ): Promise<ConnectedWorker> {
   const { connectionOptions, namespace = 'default' } = temporalAddress()
   const connection = await NativeConnection.connect(connectionOptions)
@@ -56,6 +81,7 @@ export async function connectWorker(
     // Short: the first task after a worker was killed waits this long for it.
     stickyQueueScheduleToStartTimeout: '1s',
     shutdownGraceTime: '3s',
+    ...(buildId !== undefined && versioned(deployment, buildId)),
     ...options,
   })
   return {

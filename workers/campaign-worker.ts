@@ -26,6 +26,8 @@ async function runCampaignWorker(): Promise<void> {
   const sql = connect(config.postgres.url, { poolSize: 4, name: NAME, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CAMPAIGN_TASK_QUEUE,
+    // A campaign runs for months, over many builds: its workflow changes by patches.
+    deployment: { name: NAME, behavior: 'AUTO_UPGRADE' },
     workflowsPath: new URL('../workflows/campaign-queue.ts', import.meta.url).pathname,
     activities: createCampaignActivities({
       sql,

@@ -23,6 +23,8 @@ import { CHALLENGE_TASK_QUEUE, NOTICE_TASK_QUEUE } from '../workflows/ids.ts'
 import { observeSenders } from './observe-senders.ts'
 
 const NAME = 'challenge-worker'
+/** A challenge is over in minutes: it ends on the build that it began with. */
+const DEPLOYMENT = { name: NAME, behavior: 'PINNED' } as const
 /** Schedules, by id. */
 const SWEEP = 'otp-challenge-sweep'
 const CLEANUP = 'otp-challenge-cleanup'
@@ -53,6 +55,7 @@ async function runChallengeWorker(): Promise<void> {
   const onRefusal = (at: string, reason: string) => refusals.inc({ at, reason })
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CHALLENGE_TASK_QUEUE,
+    deployment: DEPLOYMENT,
     workflowsPath: new URL('../workflows/challenge-queue.ts', import.meta.url).pathname,
     activities: {
       ...createChallengeActivities({
@@ -75,6 +78,7 @@ async function runChallengeWorker(): Promise<void> {
   })
   const noticeWorker = await connectWorker(config.temporal, log, {
     taskQueue: NOTICE_TASK_QUEUE,
+    deployment: DEPLOYMENT,
     workflowsPath: new URL('../workflows/notice-queue.ts', import.meta.url).pathname,
     activities: createMemberNoticeActivities({ sql, ...delivery }),
     // Few, so that a provider that hangs is not called by more.

@@ -14,6 +14,7 @@ const log = pino({ level: 'warn' })
 installRuntime(log, metrics)
 const worker = await connectWorker(temporal, log, {
   taskQueue: BARE_TASK_QUEUE,
+  deployment: { name: 'bare', behavior: 'PINNED' },
   workflowsPath: new URL('workflow.ts', import.meta.url).pathname,
   activities: createBareActivities(createSenders(providers), providers, (sent) => process.send?.({ sent })),
   maxConcurrentWorkflowTaskExecutions: 16,
