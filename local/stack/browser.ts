@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Browser } from 'playwright-core'
 import { PartUnavailable } from './errors.ts'
 import type { PartOptions } from './part.ts'
 import { runTool } from './program.ts'
@@ -108,4 +109,22 @@ async function runReported(
     },
   })
   return problem === undefined ? undefined : `${problem}${last && `, ${last}`}`
+}
+
+/** Starts it without a window, without anything that it would fetch on its own. */
+export async function launchBrowser(executablePath: string): Promise<Browser> {
+  const { chromium } = await import('playwright-core')
+  return chromium.launch({
+    executablePath,
+    args: [
+      // Its sandbox does not start for root.
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
 }

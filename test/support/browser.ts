@@ -3,8 +3,9 @@
  * fails the test in which it does: console messages, errors of scripts, requests that fail, violations of the policy.
  */
 import { AxeBuilder } from '@axe-core/playwright'
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest'
+import { launchBrowser } from '../../local/stack/browser.ts'
 
 /** The narrowest that WCAG 2.2 SC 1.4.10 asks for is 320; most phones are at least so wide. */
 export const PHONE = { width: 360, height: 780 }
@@ -61,19 +62,7 @@ export function useBrowser(): TestBrowser {
 function launch(): Promise<Browser> {
   const { path, problem } = inject('browser')
   if (path === undefined) throw new Error(problem)
-  return chromium.launch({
-    executablePath: path,
-    args: [
-      // Its sandbox does not start for root.
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  return launchBrowser(path)
 }
 
 function listen(page: Page, complain: (complaint: string) => void): void {
@@ -85,9 +74,9 @@ function listen(page: Page, complain: (complaint: string) => void): void {
     else complain(`${response.status()} of ${response.url()}`)
   })
   page.on('requestfailed', (request) => {
-    // A navigation that another one replaces.
-    const isReplaced = request.isNavigationRequest() && request.failure()?.errorText === 'net::ERR_ABORTED'
-    if (!isReplaced) complain(`${request.failure()?.errorText} at ${request.url()}`)
+    // Given up by the browser itself: a page that is left, a navigation that another one replaces.
+    if (request.failure()?.errorText !== 'net::ERR_ABORTED')
+      complain(`${request.failure()?.errorText} at ${request.url()}`)
   })
   page.on('pageerror', (error) => complain(`error: ${error.message}`))
   page.on('console', (message) => {
@@ -101,9 +90,15 @@ function listen(page: Page, complain: (complaint: string) => void): void {
 /** WCAG 2.2, levels A and AA. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
-/** What axe finds against WCAG 2.2 AA on the page as it stands: `color-contrast: <p class="…">`. Wants a page with scripts. */
-export async function accessibilityFindings(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze()
+/**
+ * What axe finds against WCAG 2.2 AA on the page as it stands: `color-contrast: <p class="…">`. Wants a page with scripts.
+ *
+ * @param rule one alone; all where absent
+ */
+export async function accessibilityFindings(page: Page, rule?: string): Promise<string[]> {
+  // Without it axe opens a page more for each look, for frames of other sites, of which there are none.
+  const axe = new AxeBuilder({ page }).setLegacyMode(true)
+  const { violations } = await (rule === undefined ? axe.withTags(RULES) : axe.withRules(rule)).analyze()
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary ?? ''}`))
 }
 
