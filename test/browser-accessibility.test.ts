@@ -21,7 +21,10 @@ beforeAll(async () => {
 })
 afterAll(() => gallery?.close())
 
-describe.each(LANGUAGES)('in %s', (language) => {
+/** A look at some thirty pages takes a busy machine minutes. */
+const PATIENCE = { timeout: 300_000 }
+
+describe.each(LANGUAGES)('in %s', PATIENCE, (language) => {
   it('axe finds nothing, light or dark', async () => {
     const { page } = await browser.visit({ baseURL: gallery.url, colorScheme: 'light' })
     for (const name of NAMES) {

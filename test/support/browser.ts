@@ -97,7 +97,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
  */
 export async function accessibilityFindings(page: Page, rule?: string): Promise<string[]> {
   // Without it axe opens a page more for each look, for frames of other sites, of which there are none.
-  const axe = new AxeBuilder({ page }).setLegacyMode(true)
+  const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).setLegacyMode(true)
   const { violations } = await (rule === undefined ? axe.withTags(RULES) : axe.withRules(rule)).analyze()
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary ?? ''}`))
 }
