@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os'
 import { cpuSum, judgeAims, ratios } from './aims.ts'
+import { httpOverheads, type Overhead } from './overhead.ts'
 import type { Measurement, Quantiles, Summary } from './measure/measurement.ts'
 import { sum } from './measure/statistics.ts'
 import type { BenchOptions } from './options.ts'
@@ -24,6 +25,7 @@ const named = ({ loop, atOnce }: Pick<Summary, 'loop' | 'atOnce'>) => `${loop}, 
 
 /** All that was measured, in words for the console. */
 export function report(summaries: readonly Summary[], receipts: readonly ReceiptsMeasured[]): string {
+  const overheads = httpOverheads(summaries)
   return [
     'Loops (times in ms, p50 / p99)',
     loopTable(summaries),
@@ -34,6 +36,7 @@ export function report(summaries: readonly Summary[], receipts: readonly Receipt
       ? ['The machine was busy with other work: loops a second tell little, CPU a loop still does.']
       : []),
     '',
+    ...(overheads.length > 0 ? ['HTTP beside the functions that it calls', overheadTable(overheads), ''] : []),
     'SQL statements a loop (mean ms in the server)',
     statementTable(summaries),
     '',
@@ -87,6 +90,17 @@ function cpuTable(summaries: readonly Summary[]) {
     ]
   })
   return table(['', ...names, 'sum', 'bare / this', 'others'], rows)
+}
+
+function overheadTable(overheads: readonly Overhead[]) {
+  const rows = overheads.map(({ atOnce, ratio, cpuRatio, startMs, verdictMs }) => [
+    `http / client, ${atOnce} at once`,
+    ratio.toFixed(2),
+    Number.isNaN(cpuRatio) ? '–' : cpuRatio.toFixed(2),
+    `${oneDigit(startMs)} ms`,
+    `${oneDigit(verdictMs)} ms`,
+  ])
+  return table(['', 'loops a second', 'CPU a loop', 'start p50, more', 'verdict p50, more'], rows)
 }
 
 function statementTable(summaries: readonly Summary[]) {
@@ -150,6 +164,7 @@ export function asJson(
     options: { rounds, seconds, levels, loops },
     summaries,
     ratios: ratios(summaries),
+    httpOverheads: httpOverheads(summaries),
     receipts,
     aims: judgeAims(summaries, receipts),
     measurements: measurements.map(({ times, ...rest }) => ({ ...rest, samples: times.length })),
