@@ -3,6 +3,7 @@
  * are. Its pages tell it what the member typed; the code goes to the one-time password service, and nowhere else.
  */
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   createNexusServiceClient,
@@ -46,16 +47,23 @@ export async function changeMembership(change: MembershipChange): Promise<Member
     return otp.executeOperation('verifyCode', { challengeId: challengeId!, code })
   })
 
-  try {
-    const asked = await otp.startOperation('challenge', { memberId, purpose: 'change_membership' })
-    challengeId = asked.token
-    const outcome = await asked.result().then(({ outcome }) => outcome, unlessSuperseded)
-    const because = outcome === 'verified' ? outcome : await outcomeOfNewest()
-    return { isChanged: because === 'verified', because }
-  } catch (error) {
-    const refusal = refusalOf(error)
-    if (refusal !== undefined) return { isChanged: false, because: refusal }
-    throw error
+  const changed = await askForCode()
+  // The last code's verdict may come after the outcome that it led to.
+  await condition(allHandlersFinished)
+  return changed
+
+  async function askForCode(): Promise<MembershipChanged> {
+    try {
+      const asked = await otp.startOperation('challenge', { memberId, purpose: 'change_membership' })
+      challengeId = asked.token
+      const outcome = await asked.result().then(({ outcome }) => outcome, unlessSuperseded)
+      const because = outcome === 'verified' ? outcome : await outcomeOfNewest()
+      return { isChanged: because === 'verified', because }
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal !== undefined) return { isChanged: false, because: refusal }
+      throw error
+    }
   }
 
   /** The member may have had a code sent again: then a newer challenge continues ours, and its outcome is the one. */
