@@ -65,6 +65,37 @@ describe('good configuration', () => {
   })
 })
 
+describe('who may call', () => {
+  const TOKENS = {
+    OTP_JWT_ISSUER: 'https://issuer.example/',
+    OTP_JWT_AUDIENCE: 'otp',
+    OTP_JWT_JWKS_URL: 'https://issuer.example/jwks',
+  }
+
+  it('is told by keys, by tokens, or by both; by neither is refused', () => {
+    expect(loadConfig(SECTIONS, GOOD).callers).toMatchObject({ apiKeys: [{ name: 'booking' }], tokens: undefined })
+    const tokens = { issuer: 'https://issuer.example/', audience: 'otp', jwksUrl: 'https://issuer.example/jwks' }
+    expect(loadConfig(SECTIONS, { ...GOOD, ...TOKENS, OTP_API_KEYS: '' }).callers).toMatchObject({
+      apiKeys: [],
+      tokens,
+    })
+    expect(loadConfig(SECTIONS, { ...GOOD, ...TOKENS }).callers.apiKeys).toHaveLength(1)
+    expect(mistakesOf({ OTP_API_KEYS: '' })).toContain('OTP_API_KEYS: ')
+  })
+
+  it.each(Object.keys(TOKENS))('by tokens wants %s too', (name) => {
+    expect(mistakesOf({ ...TOKENS, [name]: '' })).toContain(`${name}: goes with`)
+  })
+
+  it('by tokens wants keys over https in production', () => {
+    const env = { ...TOKENS, OTP_PUBLIC_URL: 'https://otp.example.jp', NODE_ENV: 'production' }
+    expect(loadConfig(SECTIONS, { ...GOOD, ...env }).callers.tokens).toBeDefined()
+    expect(mistakesOf({ ...env, OTP_JWT_JWKS_URL: 'http://issuer.example/jwks' })).toContain(
+      'OTP_JWT_JWKS_URL: wants https',
+    )
+  })
+})
+
 describe('bad configuration', () => {
   it.each([
     ['PORT', '80a'],
@@ -79,6 +110,10 @@ describe('bad configuration', () => {
     ['OTP_API_KEYS', 'booking:secret:challenges:start'],
     ['OTP_API_KEYS', `booking:${HASH}`],
     ['OTP_API_KEYS', `temporal:${HASH}:challenges:start`],
+    ['OTP_API_KEYS', `oauth/booking:${HASH}:challenges:start`],
+    ['OTP_JWT_JWKS_URL', 'issuer.example/jwks'],
+    ['OTP_JWT_JWKS_COOLDOWN_SECONDS', '0'],
+    ['OTP_CALLER_REQUESTS_PER_SECOND', '-1'],
     ['OTP_PROOF_KEYS', 'a:c2hvcnQ='],
     ['OTP_PUBLIC_URL', 'otp.example.jp'],
     ['OTP_PUBLIC_URL', 'ftp://otp.example.jp'],

@@ -5,7 +5,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { exportSPKI } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startApi, type Api } from './support/api.ts'
 import { startIssuer, type Issuer } from './support/issuer.ts'
 
@@ -342,6 +342,24 @@ describe("the issuer's keys", () => {
       while (Date.now() < until) expect((await check(token, server)).statusCode).toBe(200)
       expect((await check(await issuer.sign(SCOPE, { key: next }), server)).statusCode).toBe(401)
     } finally {
+      await issuer.open()
+    }
+  })
+
+  it('that could not be asked for in an hour count no more: one that was taken back meanwhile would go on', async () => {
+    const server = freshServer({ OTP_JWT_JWKS_MAX_AGE_SECONDS: '1' })
+    const token = await issuer.sign({ ...SCOPE, exp: now() + 7_200 })
+    expect((await check(token, server)).statusCode).toBe(200)
+    await issuer.close()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      vi.setSystemTime(Date.now() + 3_590_000)
+      expect((await check(token, server)).statusCode).toBe(200)
+      vi.setSystemTime(Date.now() + 20_000)
+      expect((await check(token, server)).statusCode).toBe(503)
+      expect((await check(api.keys.web, server)).statusCode).toBe(200)
+    } finally {
+      vi.useRealTimers()
       await issuer.open()
     }
   })
