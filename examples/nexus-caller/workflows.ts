@@ -42,9 +42,11 @@ export async function changeMembership(change: MembershipChange): Promise<Member
   const otp = createNexusServiceClient({ endpoint, service: otpService })
   let challengeId: string | undefined
   setHandler(challengeIdQuery, () => challengeId)
-  setHandler(typedCodeUpdate, async (code) => {
-    await condition(() => challengeId !== undefined)
-    return otp.executeOperation('verifyCode', { challengeId: challengeId!, code })
+  const judge = (code: string) => otp.executeOperation('verifyCode', { challengeId: challengeId!, code })
+  setHandler(typedCodeUpdate, judge, {
+    validator: () => {
+      if (challengeId === undefined) throw new Error('no code was asked for yet')
+    },
   })
 
   const changed = await askForCode()
