@@ -44,7 +44,7 @@ export async function changeMembership(change: MembershipChange): Promise<Member
   setHandler(challengeIdQuery, () => challengeId)
   const judge = (code: string) => otp.executeOperation('verifyCode', { challengeId: challengeId!, code })
   setHandler(typedCodeUpdate, judge, {
-    validator: () => {
+    validator: (_code) => {
       if (challengeId === undefined) throw new Error('no code was asked for yet')
     },
   })
