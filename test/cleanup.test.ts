@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => system?.stop())
 
-/** Kept at this moment of the judging clock: an address's hash, an idempotency key, and three receipts. */
+/** Kept at this moment of the judging clock: an address's hash, an idempotency key of a start and of another call, and three receipts. */
 async function keep() {
   const challengeId = uuidv7()
   await admitChallenge(system.sql, system.config.policy, {
@@ -28,6 +28,7 @@ async function keep() {
     ipHash: 'ab'.repeat(32),
     idempotency: { key: randomUUID(), requestHash: '01' },
   })
+  await system.sql`select claim_request_key(${randomUUID()}, '01')`
   const events = [randomUUID(), randomUUID(), randomUUID()]
   const same = (value: string) => events.map(() => value)
   await system.sql`
@@ -37,7 +38,7 @@ async function keep() {
 const kept = async () => {
   const [row] = await system.sql<[{ addresses: number; keys: number; receipts: number }]>`
     select (select count(*)::int from challenges where ip_hash is not null) as addresses,
-      (select count(*)::int from idempotency_keys) as keys, (select count(*)::int from receipts) as receipts`
+      (select count(*)::int from idempotency_keys) + (select count(*)::int from request_keys) as keys, (select count(*)::int from receipts) as receipts`
   return row
 }
 
@@ -47,7 +48,7 @@ describe('the cleanup', () => {
     await keep()
     await system.shiftClock(DAY_MS - HOUR_MS)
     expect(await forgetOld(system.sql, 7, 1_000)).toBe(false)
-    expect(await kept()).toEqual({ addresses: 1, keys: 1, receipts: 3 })
+    expect(await kept()).toEqual({ addresses: 1, keys: 2, receipts: 3 })
     await system.shiftClock(DAY_MS + HOUR_MS)
     await forgetOld(system.sql, 7, 1_000)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
@@ -79,7 +80,7 @@ describe('the cleanup', () => {
     expect(spec.intervals).toMatchObject([{ every: HOUR_MS }])
     const sweep = system.temporal.schedule.getHandle('otp-challenge-sweep')
     await system.until(async () => (await sweep.describe()).info.numActionsTaken >= 2)
-    expect(await kept()).toEqual({ addresses: 1, keys: 1, receipts: 3 })
+    expect(await kept()).toEqual({ addresses: 1, keys: 2, receipts: 3 })
     await schedule.trigger()
     await system.until(async () => (await kept()).receipts === 0)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
