@@ -113,9 +113,9 @@ function readSigned(isSigned: ((body: Buffer) => boolean) | undefined, body: unk
 function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteDeps) {
   return async (provider: 'sendgrid' | 'vonage', elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
     const receipts = elements.filter((element) => typeof element !== 'string')
-    const applied = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : 0
-    if (applied > 0)
-      background.add('tell how long deliveries took', observeDeliveries(sql, provider, receipts, metrics))
+    const kept = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : undefined
+    const { applied = 0, deliveries = [] } = kept ?? {}
+    observeDeliveries(provider, deliveries, metrics)
     const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ challengeId }) => challengeId)
     if (applied > 0 && failed.length > 0) {
       background.add('tell of failed deliveries', tellOfFailedDeliveries({ sql, temporal }, failed))

@@ -5,25 +5,7 @@ import type { Sql } from './connect.ts'
 import type { Channel } from '../domain/challenge.ts'
 import type { Receipt } from '../domain/receipt.ts'
 
-/**
- * Keeps the receipts of one webhook, in one statement; what is known already changes nothing.
- *
- * @returns how many were new
- */
-export async function applyReceipts(
-  sql: Sql,
-  provider: 'sendgrid' | 'vonage',
-  receipts: readonly Receipt[],
-): Promise<number> {
-  const column = <K extends keyof Receipt>(name: K) => receipts.map((receipt) => receipt[name])
-  const [row] = await sql<[{ applied: number }]>`
-    select apply_receipts(
-      ${provider}, ${column('eventId')}, ${column('challengeId')}, ${column('messageId')}, ${column('kind')},
-      ${column('reason')}, ${column('occurredAt')}) as applied`
-  return row.applied
-}
-
-/** What a receipt that was kept a moment ago says of its challenge. */
+/** What a new receipt says of its challenge. */
 export interface Delivery {
   readonly challengeId: string
   readonly traceparent: string | null
@@ -33,16 +15,20 @@ export interface Delivery {
   readonly tookSeconds: number | null
 }
 
-/** @returns one for each of these receipts that decides something about a challenge that is known */
-export async function deliveriesOf(
+/**
+ * Keeps the receipts of one webhook, in one statement; what is known already changes nothing.
+ *
+ * @returns how many were new, and what those say that decide something about a challenge that is known
+ */
+export async function applyReceipts(
   sql: Sql,
   provider: 'sendgrid' | 'vonage',
-  eventIds: readonly string[],
-): Promise<readonly Delivery[]> {
-  return sql<Delivery[]>`
-    select c.challenge_id as "challengeId", c.traceparent, r.kind, c.channel,
-      extract(epoch from r.received_at - c.sent_at)::float8 as "tookSeconds"
-    from receipts r join challenges c on c.challenge_id = r.challenge_id
-    where r.provider = ${provider} and r.event_id = any(${eventIds as string[]}) and r.kind in ('delivered', 'failed')
-      and c.channel is not null`
+  receipts: readonly Receipt[],
+): Promise<{ applied: number; deliveries: readonly Delivery[] }> {
+  const column = <K extends keyof Receipt>(name: K) => receipts.map((receipt) => receipt[name])
+  const [row] = await sql<[{ answer: { applied: number; deliveries: readonly Delivery[] } }]>`
+    select apply_receipts(
+      ${provider}, ${column('eventId')}, ${column('challengeId')}, ${column('messageId')}, ${column('kind')},
+      ${column('reason')}, ${column('occurredAt')}) as answer`
+  return row.answer
 }

@@ -3,7 +3,11 @@
 -- Keeps the receipts of one webhook, in one statement. Each event is kept once, however often it comes; the rows are
 -- written in the order of their ids, so that two posts with the same events never wait for each other in a circle. No
 -- challenge is touched, and no lock of one taken. What is new about an SMS also says whether the number it went to can
--- be reached (R2). Returns how many receipts were new.
+-- be reached (R2).
+--
+-- Returns {applied, deliveries}: how many receipts were new, and for each that decides something about a challenge
+-- {challengeId, traceparent, kind, channel, tookSeconds}, the seconds by our clock until we were told, null where the
+-- receipt came before our own record of the send.
 create or replace function apply_receipts(
   from_provider text,
   event_ids text[],
@@ -12,11 +16,12 @@ create or replace function apply_receipts(
   kinds text[],
   reasons text[],
   times text[]
-) returns integer
+) returns jsonb
   language plpgsql volatile
 as $$
 declare
   new_receipts receipts[];
+  deliveries jsonb;
 begin
   with written as (
     insert into receipts (
@@ -34,7 +39,14 @@ begin
   if from_provider = 'vonage' and new_receipts is not null then
     perform note_reachability(new_receipts);
   end if;
-  return coalesce(cardinality(new_receipts), 0);
+  select jsonb_agg(jsonb_build_object(
+      'challengeId', c.challenge_id, 'traceparent', c.traceparent, 'kind', r.kind, 'channel', c.channel,
+      'tookSeconds', extract(epoch from r.received_at - c.sent_at)::float8))
+    into deliveries
+  from unnest(new_receipts) r join challenges c on c.challenge_id = r.challenge_id
+  where r.kind in ('delivered', 'failed') and c.channel is not null;
+  return jsonb_build_object(
+    'applied', coalesce(cardinality(new_receipts), 0), 'deliveries', coalesce(deliveries, '[]'));
 end
 $$;
 
