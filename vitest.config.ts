@@ -12,6 +12,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
     retry: 0,
+    // What is waited for in a browser may wait for the whole machine.
+    expect: { poll: { timeout: 5_000 } },
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {

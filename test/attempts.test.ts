@@ -102,9 +102,16 @@ describe('an attempt', () => {
   })
 
   it('counts until the challenge is closed, and a closed one answers with what stands whatever the code', async () => {
-    for (const as of ['cancelled', 'undeliverable'] as const) {
+    for (const [as, reason] of [
+      ['cancelled', undefined],
+      ['undeliverable', 'not_sent'],
+    ] as const) {
       const { challengeId, code } = await open(await system.addMember())
-      await closeChallenge(system.sql, { challengeId, as, fromWorkflow: false }, system.config.policy)
+      await closeChallenge(
+        system.sql,
+        { challengeId, as, ...(reason && { reason }), fromWorkflow: false },
+        system.config.policy,
+      )
       for (const each of [code, wrongCode(code)]) expect((await judgeFor(system, challengeId, each))?.result).toBe(as)
       expect(await attemptsOf(challengeId)).toBe(0)
     }
