@@ -179,7 +179,8 @@ const tracesEndpoint = (
 
 const PUBLIC_URL = 'wants the http(s) origin at which browsers reach the API, with no path'
 
-const sections = {
+/** What each part of a process is configured by. `npm run config-reference` makes a page of it. */
+export const sections = {
   /** Where the API listens, and the address others reach it at. */
   http: z
     .object({

@@ -1,0 +1,95 @@
+/**
+ * `npm run config-reference`: writes docs/configuration.md from `config.ts`: what each variable wants and defaults to, as its
+ * schema says; why it is there, as its comment says; and who reads it, as the entrances say.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import { sections } from '../config.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const PAGE = 'docs/configuration.md'
+
+/** What reads the configuration, and where. */
+const ENTRANCES = {
+  API: 'api/main.ts',
+  'challenge worker': 'workers/challenge-worker.ts',
+  'campaign worker': 'workers/campaign-worker.ts',
+  'member consumer': 'workers/member-consumer.ts',
+  'outbox relay': 'workers/outbox-relay.ts',
+  'codec server': 'temporal/codec-server.ts',
+  migrate: 'postgres/migrate.ts',
+  CLI: 'cli/endpoint.ts',
+} as const
+
+const HEAD = `# Configuration
+
+Every variable that our processes read, made from \`config.ts\` by \`npm run config-reference\`. A process that is given something
+wrong names all of it at once and exits with 2; an empty variable counts as one that is not set.
+
+Beside these: \`NODE_ENV=production\` refuses development keys, and pages without https; Temporal's address, namespace, TLS and API
+key are read as its SDK reads them (\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`, \`TEMPORAL_API_KEY\`, \`TEMPORAL_PROFILE\` …).
+`
+
+interface Field {
+  readonly def: { readonly defaultValue?: unknown }
+  safeParse(value: unknown): z.ZodSafeParseResult<unknown>
+}
+
+/** The whole page. */
+export function configReference(): string {
+  const source = read('config.ts')
+  const readers = readersOfSections()
+  const parts = Object.entries(sections).map(([name, schema]) => {
+    const fields = (schema.in as unknown as { shape: Record<string, Field> }).shape
+    const rows = Object.entries(fields).map(
+      ([variable, field]) =>
+        `| \`${variable}\` | ${defaultOf(field)} | ${wantsOf(field)} | ${commentAbove(source, variable)} |`,
+    )
+    const who = readers.get(name)
+    return [
+      `## ${name}`,
+      [commentAbove(source, name), who ? `Read by: ${who.join(', ')}.` : ''].filter(Boolean).join(' '),
+      ['| Variable | Default | Wants | Why |', '|---|---|---|---|', ...rows].join('\n'),
+    ].join('\n\n')
+  })
+  return `${[HEAD.trimEnd(), ...parts].join('\n\n')}\n`
+}
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+function readersOfSections(): Map<string, string[]> {
+  const readers = new Map<string, string[]>()
+  for (const [who, path] of Object.entries(ENTRANCES)) {
+    const [, names = ''] = /loadConfig\(\[([^\]]*)\]/.exec(read(path)) ?? []
+    for (const [, name] of names.matchAll(/'(\w+)'/g)) readers.set(name!, [...(readers.get(name!) ?? []), who])
+  }
+  return readers
+}
+
+function defaultOf(field: Field): string {
+  const { success, data } = field.safeParse(undefined)
+  if (!success) return '*required*'
+  const { defaultValue = data } = field.def
+  if (defaultValue === undefined || String(defaultValue) === '') return ''
+  return `\`${Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue)}\``
+}
+
+/** No variable is an object: what is said to one is what is wanted. */
+function wantsOf(field: Field): string {
+  const { error } = field.safeParse({})
+  return cell(error?.issues[0]?.message.replace(/^wants /, '') ?? '')
+}
+
+/** The comment that stands right above `name:`, as one line. */
+function commentAbove(source: string, name: string): string {
+  const [, comment = ''] = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*${name}:`).exec(source) ?? []
+  return cell(comment.replaceAll(/^\s*\*\s?/gm, ' '))
+}
+
+const cell = (text: string) => text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').trim()
+
+if (import.meta.main) {
+  writeFileSync(join(ROOT, PAGE), configReference())
+  console.log(`${PAGE} is written`)
+}
