@@ -318,12 +318,15 @@ export const sections = {
       OTP_CODEC_KEYS: keyRing,
       /** Origins of the Web UIs that may ask. */
       OTP_CODEC_SERVER_ORIGINS: list(/^https?:\/\/[^\s/]+$/, 'wants origins such as https://temporal.example.jp'),
+      /** `known`: only callers of `OTP_API_KEYS` or `OTP_JWT_…` with the scope; `any`: whoever reaches the server. */
+      OTP_CODEC_SERVER_CALLERS: z.enum(['any', 'known'], { error: 'wants any or known' }).default('any'),
     })
     .transform((v) => ({
       host: v.OTP_CODEC_SERVER_HOST,
       port: v.OTP_CODEC_SERVER_PORT,
       keys: v.OTP_CODEC_KEYS,
       origins: v.OTP_CODEC_SERVER_ORIGINS,
+      callers: v.OTP_CODEC_SERVER_CALLERS,
     })),
 
   kafka: z

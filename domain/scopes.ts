@@ -13,6 +13,7 @@ export const SCOPES = {
   'members:write': 'unlocking a member',
   'campaigns:read': 'dry runs, campaigns, where a member stands in one, the campaign page',
   'campaigns:write': 'starting and commanding campaigns',
+  'payloads:decode': 'reading payloads through the codec server (`OTP_CODEC_SERVER_CALLERS=known`)',
   'events:replay': 'having events of `otp-events` sent again',
 } as const satisfies Record<string, string>
 

@@ -17,7 +17,7 @@ const ENTRANCES = {
   'campaign worker': 'workers/campaign-worker.ts',
   'member consumer': 'workers/member-consumer.ts',
   'outbox relay': 'workers/outbox-relay.ts',
-  'codec server': 'temporal/codec-server.ts',
+  'codec server': 'api/codec-server.ts',
   migrate: 'postgres/migrate.ts',
   CLI: 'cli/endpoint.ts',
 } as const
@@ -71,8 +71,8 @@ function defaultOf(field: Field): string {
   const { success, data } = field.safeParse(undefined)
   if (!success) return '*required*'
   const { defaultValue = data } = field.def
-  if (defaultValue === undefined || String(defaultValue) === '') return ''
-  return `\`${Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue)}\``
+  const written = Array.isArray(defaultValue) ? defaultValue.join(',') : defaultValue
+  return ['string', 'number', 'boolean'].includes(typeof written) && written !== '' ? `\`${written as string}\`` : ''
 }
 
 /** No variable is an object: what is said to one is what is wanted. */

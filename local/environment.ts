@@ -30,7 +30,7 @@ export type Secrets = 'http' | 'proofs' | 'codec' | 'codes' | 'providers' | 'web
 
 /** Each of our processes: its entrance, and the secrets it needs. */
 export const PROCESSES = {
-  'codec-server': { entrance: 'temporal/codec-server.ts', secrets: ['codec'] },
+  'codec-server': { entrance: 'api/codec-server.ts', secrets: ['codec'] },
   simulators: { entrance: 'local/simulators/main.ts', secrets: ['providers', 'receipts'] },
   api: { entrance: 'api/main.ts', secrets: ['http', 'proofs', 'codec', 'codes', 'webhooks'] },
   'challenge-worker': { entrance: 'workers/challenge-worker.ts', secrets: ['codec', 'codes', 'providers'] },

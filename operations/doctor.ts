@@ -13,7 +13,7 @@ import { PARTS, wordOf, type Check, type Finding, type Part } from './finding.ts
 
 /** What each process reads of the environment, as its entrance does. */
 export const PROCESS_SECTIONS = {
-  api: ['http', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign'],
+  api: ['http', 'callers', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign'],
   'challenge-worker': ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention'],
   'campaign-worker': ['postgres', 'temporal', 'policy', 'providers', 'campaign'],
   'member-consumer': ['postgres', 'kafka'],

@@ -3,19 +3,17 @@
  * encrypts what is typed there. Speaks Temporal's remote codec protocol: `POST /decode` and `POST /encode` with
  * `{"payloads": [{"metadata": {…base64}, "data": base64}]}`, answered with the same.
  *
- * Whoever reaches it reads all payloads: it listens on this machine unless it is told otherwise, and serves web pages
- * of the configured origins only.
+ * It serves web pages of the configured origins only, and where callers are configured nobody but them. Without, whoever
+ * reaches it reads all payloads: then it belongs on one machine. Each decoding is logged: who, of which namespace, how many
+ * payloads, and nothing of what they hold.
  */
 import fastify, { LogController } from 'fastify'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Payload, PayloadCodec } from '@temporalio/common'
+import type { Logger } from 'pino'
 import { z } from 'zod'
-import { ConfigError, loadConfig } from '../config.ts'
-import { createLog } from '../logging/create-log.ts'
-import { createPayloadCodec } from './payload-codec.ts'
 import { redactCodes } from './redaction.ts'
 
-const NAME = 'codec-server'
 /** A page of history: many payloads, each of 2 MB at most. */
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024
 const PREFLIGHT_SECONDS = 3_600
@@ -33,10 +31,22 @@ export interface CodecServerOptions {
   readonly codec: PayloadCodec
   /** Origins of the Web UIs that may ask. */
   readonly origins: readonly string[]
+  /**
+   * Who asks, by the `Authorization` header; absent: anybody may.
+   *
+   * @returns the caller's name, or why not
+   */
+  readonly authenticate?: (
+    authorization: string | undefined,
+  ) => Promise<{ caller: string } | { status: 401 | 403 | 503 }>
+  readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
-/** The application, not yet listening. It logs nothing of what it sees. */
-export function buildCodecServer({ codec, origins }: CodecServerOptions): FastifyInstance {
+/** As Temporal names namespaces; what else stands in the header is not logged. */
+const NAMESPACE = /^[\w.-]{1,100}$/
+
+/** The application, not yet listening. */
+export function buildCodecServer({ codec, origins, authenticate, log }: CodecServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
@@ -51,18 +61,47 @@ export function buildCodecServer({ codec, origins }: CodecServerOptions): Fastif
   })
   allowOrigins(app, origins)
 
-  const serve = (path: string, work: (payloads: Payload[]) => Promise<Payload[]>) => {
+  const callers = new WeakMap<object, string>()
+  // Before the body is read.
+  const admit = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { authorization } = request.headers
+    const who = authenticate === undefined ? { caller: 'anybody' } : await authenticate(authorization)
+    if ('caller' in who) {
+      callers.set(request, who.caller)
+      return
+    }
+    log.warn({ status: who.status }, 'somebody was refused')
+    if (who.status === 401) reply.header('www-authenticate', 'Bearer')
+    await reply.code(who.status).send({ message: REFUSALS[who.status] })
+  }
+  const serve = (path: string, done: string, work: (payloads: Payload[]) => Promise<Payload[]>) => {
     app.options(path, async (_request, reply) => reply.code(204).send())
-    app.post(path, async (request, reply) => {
+    app.post(path, { onRequest: admit }, async (request, reply) => {
       const asked = body.safeParse(request.body)
       if (!asked.success) return reply.code(400).send({ message: 'wants {"payloads": […]}' })
-      return { payloads: (await work(asked.data.payloads)).map(toJson) }
+      const { payloads } = asked.data
+      const namespace = String(request.headers['x-namespace'] ?? '')
+      log.info(
+        {
+          caller: callers.get(request),
+          namespace: NAMESPACE.test(namespace) ? namespace : 'unknown',
+          count: payloads.length,
+        },
+        done,
+      )
+      return { payloads: (await work(payloads)).map(toJson) }
     })
   }
-  serve('/decode', async (payloads) => (await codec.decode(payloads)).map(redactCodes))
-  serve('/encode', (payloads) => codec.encode(payloads))
+  serve('/decode', 'payloads were decoded', async (payloads) => (await codec.decode(payloads)).map(redactCodes))
+  serve('/encode', 'payloads were encoded', (payloads) => codec.encode(payloads))
   return app
 }
+
+const REFUSALS = {
+  401: 'wants Authorization: Bearer <API key or access token>',
+  403: 'this caller has not the scope payloads:decode',
+  503: "the keys of the token's issuer cannot be had",
+} as const
 
 /** A browser always says where a POST comes from; other pages are refused, by whatever name they reached us. */
 function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
@@ -74,7 +113,7 @@ function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
       reply.headers({
         'access-control-allow-origin': origin,
         'access-control-allow-methods': 'POST',
-        'access-control-allow-headers': 'content-type, x-namespace',
+        'access-control-allow-headers': 'content-type, x-namespace, authorization',
         'access-control-max-age': String(PREFLIGHT_SECONDS),
       })
     } else {
@@ -89,21 +128,3 @@ const toJson = ({ metadata, data }: Payload) => ({
 })
 
 const toBase64 = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString('base64')
-
-async function main() {
-  const { codecServer, log: logging } = loadConfig(['codecServer', 'log'])
-  const log = createLog({ name: NAME, level: logging.level })
-  const app = buildCodecServer({ codec: createPayloadCodec(codecServer.keys), origins: codecServer.origins })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void app.close())
-  const url = await app.listen({ host: codecServer.host, port: codecServer.port })
-  log.info({ url }, 'ready')
-}
-
-if (import.meta.main) {
-  try {
-    await main()
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
-    process.exit(error instanceof ConfigError ? 2 : 1)
-  }
-}

@@ -1,9 +1,12 @@
 /**
  * C10, O1: the codec server makes payloads readable for the Web UI, but for codes.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { Writable } from 'node:stream'
 import { defaultPayloadConverter, type Payload } from '@temporalio/common'
 import { afterAll, describe, expect, it } from 'vitest'
+import { codecCallers } from '../api/codec-callers.ts'
+import { createLog } from '../logging/create-log.ts'
 import { buildCodecServer } from '../temporal/codec-server.ts'
 import { createPayloadCodec } from '../temporal/payload-codec.ts'
 
@@ -14,7 +17,12 @@ const ring = (...ids: string[]) => ({
 const keys = ring('new', 'old')
 const codec = createPayloadCodec(keys)
 const UI = 'http://127.0.0.1:8233'
-const app = buildCodecServer({ codec, origins: [UI] })
+const lines: string[] = []
+const log = createLog(
+  { level: 'info' },
+  new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(String(chunk)), done()) }),
+)
+const app = buildCodecServer({ codec, origins: [UI], log })
 afterAll(() => app.close())
 
 interface JsonPayload {
@@ -146,7 +154,7 @@ describe('a page of another origin', () => {
     expect(preflight.statusCode).toBe(204)
     expect(preflight.headers).toMatchObject({
       'access-control-allow-origin': UI,
-      'access-control-allow-headers': 'content-type, x-namespace',
+      'access-control-allow-headers': 'content-type, x-namespace, authorization',
       vary: 'origin',
     })
     const answer = await ask('/decode', { payloads: [await encrypted('text')] })
@@ -167,5 +175,61 @@ describe('a request of the wrong shape', () => {
     const answer = await ask('/decode', payload)
     expect(answer.statusCode).toBe(status)
     expect(answer.json()).toEqual({ message: 'wants {"payloads": […]}' })
+  })
+})
+
+describe('where callers are configured', () => {
+  const callerOf = (name: string, scopes: string[]) => {
+    const key = randomBytes(24).toString('base64url')
+    return { key, caller: { name, keySha256: createHash('sha256').update(key).digest('hex'), scopes } }
+  }
+  const [operator, stranger] = [callerOf('operator', ['payloads:decode']), callerOf('web', ['challenges:start'])]
+  const guarded = buildCodecServer({
+    codec,
+    origins: [UI],
+    log,
+    authenticate: codecCallers({ apiKeys: [operator.caller, stranger.caller], tokens: undefined }),
+  })
+  afterAll(() => guarded.close())
+  const decode = async (authorization?: string, namespace = 'default') =>
+    guarded.inject({
+      method: 'POST',
+      url: '/decode',
+      headers: { origin: UI, 'x-namespace': namespace, ...(authorization && { authorization }) },
+      payload: { payloads: [await encrypted('secret'), await encrypted('another')] },
+    })
+
+  it.each([
+    ['without a key', undefined, 401],
+    ['with a key that nobody has', 'Bearer nobody', 401],
+    ['with a key as a password', `Basic ${Buffer.from(`x:${operator.key}`).toString('base64')}`, 401],
+    ['with a key that may do other things', `Bearer ${stranger.key}`, 403],
+  ])('nobody reads %s', async (_what, authorization, status) => {
+    const before = lines.length
+    const answer = await decode(authorization)
+    expect([answer.statusCode, answer.json<object>()]).toEqual([status, { message: expect.any(String) as string }])
+    // The page of the Web UI shall be able to say so.
+    expect(answer.headers['access-control-allow-origin']).toBe(UI)
+    expect(lines.slice(before).join('')).toContain('somebody was refused')
+    for (const path of ['/encode', '/decode']) {
+      expect((await guarded.inject({ method: 'POST', url: path, payload: '{' })).statusCode, path).toBe(401)
+    }
+  })
+
+  it('who has the scope reads, and the log says who, of which namespace and how much, and nothing of it', async () => {
+    const before = lines.length
+    const answer = await decode(`Bearer ${operator.key}`, 'bank')
+    expect(answer.statusCode).toBe(200)
+    const [line] = lines.slice(before).map((text) => JSON.parse(text) as Record<string, unknown>)
+    expect(line).toMatchObject({ caller: 'operator', namespace: 'bank', count: 2, msg: 'payloads were decoded' })
+    expect(lines.join('')).not.toMatch(new RegExp(`secret|another|${operator.key}|${CODE}`))
+    await decode(`Bearer ${operator.key}`, 'x\n"caller":"me"')
+    expect(lines.at(-1)).toContain('"namespace":"unknown"')
+  })
+
+  it('the Web UI asks first whether it may say who its user is', async () => {
+    const preflight = await guarded.inject({ method: 'OPTIONS', url: '/decode', headers: { origin: UI } })
+    expect(preflight.statusCode).toBe(204)
+    expect(preflight.headers['access-control-allow-headers']).toContain('authorization')
   })
 })
