@@ -332,7 +332,8 @@ describe("the issuer's keys", () => {
   )
 
   it('that cannot be reached any more count as they were, also when they are old; a key that is new is 401 meanwhile', async () => {
-    const server = freshServer({ OTP_JWT_JWKS_MAX_AGE_SECONDS: '1' })
+    // It is asked as often as it can answer.
+    const server = freshServer({ OTP_JWT_JWKS_MAX_AGE_SECONDS: '1', OTP_CALLER_REQUESTS_PER_SECOND: '0' })
     const token = await issuer.sign(SCOPE)
     expect((await check(token, server)).statusCode).toBe(200)
     const next = await issuer.makeKey()
