@@ -32,6 +32,9 @@ interface Shot {
 const IN_DOCS: readonly (Shot & { height: number })[] = [
   { sample: 'code-open', language: 'ja', width: 360, scheme: 'light', height: 900 },
   { sample: 'code-wrong', language: 'en', width: 360, scheme: 'dark', height: 900 },
+  { sample: 'link', language: 'ja', width: 360, scheme: 'light', height: 560 },
+  { sample: 'email-change', language: 'en', width: 360, scheme: 'light', height: 560 },
+  { sample: 'problem-link-used', language: 'zh-Hans', width: 360, scheme: 'dark', height: 560 },
   { sample: 'destination-number', language: 'ko', width: 360, scheme: 'light', height: 900 },
   { sample: 'destination-choice', language: 'zh-Hant', width: 360, scheme: 'dark', height: 900 },
   { sample: 'help', language: 'zh-Hans', width: 768, scheme: 'light', height: 900 },
