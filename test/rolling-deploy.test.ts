@@ -2,6 +2,7 @@
  * A changed workflow is deployed while challenges are open: each ends on the build that it began with, and new ones begin on
  * the new one (docs/deploying.md).
  */
+import { isGrpcServiceError } from '@temporalio/client'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { verifyCode } from '../client/verify-code.ts'
@@ -10,6 +11,7 @@ import { startByClient, startSystem, type System } from './support/system.ts'
 const OPEN = 200
 const AT_ONCE = 20
 const DEPLOYMENT = 'challenge-worker'
+const GRPC_NOT_FOUND = 5
 
 let system: System
 beforeAll(async () => {
@@ -30,11 +32,14 @@ const setCurrent = (buildId: string) =>
         ignoreMissingTaskQueues: true,
       })
       .catch(() => undefined)
-    const { workerDeploymentInfo } = await system.temporal.workflowService.describeWorkerDeployment({
-      namespace,
-      deploymentName: DEPLOYMENT,
-    })
-    return workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId === buildId
+    const described = await system.temporal.workflowService
+      .describeWorkerDeployment({ namespace, deploymentName: DEPLOYMENT })
+      // Its first worker has said that it runs, and the server has not yet made a deployment of it.
+      .catch((error: unknown) => {
+        if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND) return undefined
+        throw error
+      })
+    return described?.workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId === buildId
   })
 
 async function inGroups<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
