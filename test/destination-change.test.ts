@@ -245,7 +245,7 @@ describe('whose proof it is', () => {
 })
 
 describe('forms that are sent again', () => {
-  it('all of them twice at once: one code each, one change, one notice each', async () => {
+  it('all of them twice at once: one code each, one change, one notice each', { repeats: 9 }, async () => {
     const number = newNumber()
     const visit = await visitDestination(api)
     const twice = async (step: string, fields: Record<string, string>) => {

@@ -42,6 +42,17 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
     return ['verified', 'cancelled'].includes(stateOf(standing)) ? undefined : standing
   }
 
+  /**
+   * Where the visit stands at a proof, and its code; the answer where it is led elsewhere. Two requests may come at once: what
+   * one of them proves after the other has read the visit is seen, for the visit is read again where no code stands any longer.
+   */
+  async function at(proof: Proof, request: VisitRequest, reply: FastifyReply, attempt?: unknown) {
+    const seen = await situationOf(request)
+    const standing = await look(proof, seen, attempt)
+    const situation = standing === undefined ? await situationOf(request) : seen
+    return { situation, standing, elsewhere: leadElsewhere(reply, situation, proof) }
+  }
+
   async function begin(proof: Proof, request: VisitRequest, { visit, pending }: Situation, form: Form): Promise<Shown> {
     const about =
       proof === '/code' && pending
@@ -73,10 +84,8 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
     goOn,
 
     async show(proof: Proof, request: VisitRequest, reply: FastifyReply): Promise<FastifyReply> {
-      const situation = await situationOf(request)
-      const elsewhere = leadElsewhere(reply, situation, proof)
+      const { situation, standing, elsewhere } = await at(proof, request, reply, request.query['attempt'])
       if (elsewhere !== undefined) return elsewhere
-      const standing = await look(proof, situation, request.query['attempt'])
       const model = modelOf(situation, tools, request)
       const entry = renderCodeEntry({
         catalog: model.catalog,
@@ -104,12 +113,10 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
     },
 
     async submit(proof: Proof, request: VisitRequest, reply: FastifyReply): Promise<FastifyReply> {
-      const situation = await situationOf(request)
-      const elsewhere = leadElsewhere(reply, situation, proof)
+      const { situation, standing, elsewhere } = await at(proof, request, reply)
       if (elsewhere !== undefined) return elsewhere
       const { visit, path } = situation
       const form = request.body ?? {}
-      const standing = await look(proof, situation)
       if (standing === undefined) return reply.redirect(`${path}${proof}`, 303)
       const shown = await steps.submit(visit, standing, form)
       return shown === 'verified'
@@ -118,12 +125,10 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
     },
 
     async send(proof: Proof, request: VisitRequest, reply: FastifyReply): Promise<FastifyReply> {
-      const situation = await situationOf(request)
-      const elsewhere = leadElsewhere(reply, situation, proof)
+      const { situation, standing, elsewhere } = await at(proof, request, reply)
       if (elsewhere !== undefined) return elsewhere
       const { visit, path } = situation
       const form = request.body ?? {}
-      const standing = await look(proof, situation)
       const shown = await (standing === undefined
         ? begin(proof, request, situation, form)
         : steps.resend(visit, standing, form, request.ip))
