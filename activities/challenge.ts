@@ -6,7 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { ApplicationFailure, Context, log } from '@temporalio/activity'
 import { deriveCode, deriveSeal, type CodeMaterial } from '../codes/code.ts'
 import { answerOf, judgeCode, type Judge } from '../codes/judge-code.ts'
-import { TEMPORAL_CALLER, type Config } from '../config.ts'
+import type { Config } from '../config.ts'
+import { TEMPORAL_CALLER } from '../config/callers.ts'
 import {
   normaliseCode,
   type Channel,

@@ -2,7 +2,8 @@
  * What the sweep does, each step safe to repeat (C11).
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
-import { TEMPORAL_CALLER, type Policy } from '../config.ts'
+import type { Policy } from '../config.ts'
+import { TEMPORAL_CALLER } from '../config/callers.ts'
 import {
   closeChallenge,
   closeOverdue,

@@ -11,7 +11,8 @@ import {
   type JWTPayload,
   type JWTVerifyGetKey,
 } from 'jose'
-import type { ApiCaller, Config } from '../config.ts'
+import type { Config } from '../config.ts'
+import type { ApiCaller } from '../config/callers.ts'
 import { SCOPES } from '../domain/scopes.ts'
 import { UnavailableError } from './deadline.ts'
 

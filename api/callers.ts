@@ -2,7 +2,8 @@
  * Who calls, and what they may do (U1): by API keys, of which only the SHA-256 is known here, and by access tokens.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { ApiCaller, Config } from '../config.ts'
+import type { Config } from '../config.ts'
+import type { ApiCaller } from '../config/callers.ts'
 import type { Scope } from '../domain/scopes.ts'
 import { createTokenVerifier, InvalidTokenError } from './access-token.ts'
 import { UnavailableError } from './deadline.ts'

@@ -1,7 +1,7 @@
 /**
  * Where a member may be sent back to, with a proof in the URL (P1): only to what `OTP_RETURN_URLS` allows the upstream.
  */
-import type { ReturnRule } from '../config.ts'
+import type { ReturnRule } from '../config/pages.ts'
 
 /** What is written so is read in another way by somebody: by us, by a browser, or by the upstream's server. */
 const AMBIGUOUS = /[\s\p{Cc}\\]|%(?:00|0a|0d|2e|2f|5c)/iu

@@ -4,7 +4,7 @@
 import fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { ApiCaller } from '../config.ts'
+import type { ApiCaller } from '../config/callers.ts'
 import type { Scope } from '../domain/scopes.ts'
 import { takeRequests } from '../postgres/caller-pace.ts'
 import { createProofs } from '../proofs/proof.ts'

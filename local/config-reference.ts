@@ -1,8 +1,8 @@
 /**
- * `npm run config-reference`: writes docs/configuration.md from `config.ts`: what each variable wants and defaults to, as its
+ * `npm run config-reference`: writes docs/configuration.md from `config.ts` and `config/`: what each variable wants and defaults to, as its
  * schema says; why it is there, as its comment says; and who reads it, as the entrances say.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { sections } from '../config.ts'
@@ -24,7 +24,7 @@ const ENTRANCES = {
 
 const HEAD = `# Configuration
 
-Every variable that our processes read, made from \`config.ts\` by \`npm run config-reference\`. A process that is given something
+Every variable that our processes read, made from \`config/\` by \`npm run config-reference\`. A process that is given something
 wrong names all of it at once and exits with 2; an empty variable counts as one that is not set.
 
 Beside these: \`NODE_ENV=production\` refuses development keys, and pages without https; Temporal's address, namespace, TLS and API
@@ -38,7 +38,7 @@ interface Field {
 
 /** The whole page. */
 export function configReference(): string {
-  const source = read('config.ts')
+  const source = configSource()
   const readers = readersOfSections()
   const parts = Object.entries(sections).map(([name, schema]) => {
     const fields = (schema.in as unknown as { shape: Record<string, Field> }).shape
@@ -54,6 +54,12 @@ export function configReference(): string {
     ].join('\n\n')
   })
   return `${[HEAD.trimEnd(), ...parts].join('\n\n')}\n`
+}
+
+/** The sections' sources, one after another. */
+export function configSource(): string {
+  const names = readdirSync(join(ROOT, 'config')).toSorted()
+  return names.map((name) => read(`config/${name}`)).join('\n')
 }
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -81,9 +87,10 @@ function wantsOf(field: Field): string {
   return cell(error?.issues[0]?.message.replace(/^wants /, '') ?? '')
 }
 
-/** The comment that stands right above `name:`, as one line. */
+/** The comment that stands right above a variable or a section, as one line. */
 function commentAbove(source: string, name: string): string {
-  const [, comment = ''] = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*${name}:`).exec(source) ?? []
+  const [, comment = ''] =
+    new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*(?:${name}:|export const ${name} =)`).exec(source) ?? []
   return cell(comment.replaceAll(/^\s*\*\s?/gm, ' '))
 }
 

@@ -16,7 +16,7 @@ import { z } from 'zod'
 import { startChallenge } from '../client/start-challenge.ts'
 import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
 import type { Judge } from '../codes/judge-code.ts'
-import { TEMPORAL_CALLER } from '../config.ts'
+import { TEMPORAL_CALLER } from '../config/callers.ts'
 import {
   isChallengeId,
   isMemberId,

@@ -74,7 +74,7 @@ const misconfigured = (mistake: string): Finding => ({
   part: 'configuration',
   code: 'configuration',
   what: `${mistake}.`,
-  todo: 'config.ts names every variable, its default and its reason; --for names the processes whose environment this is.',
+  todo: 'docs/configuration.md names every variable, its default and its reason; --for names the processes whose environment this is.',
 })
 
 function checksOf(config: Partial<Config>, address: TemporalAddress | undefined): Partial<Record<Part, Check>> {

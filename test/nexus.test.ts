@@ -7,7 +7,7 @@ import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporal
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyCode } from '../client/verify-code.ts'
-import { TEMPORAL_CALLER } from '../config.ts'
+import { TEMPORAL_CALLER } from '../config/callers.ts'
 import { changeMembership, challengeIdQuery, typedCodeUpdate } from '../examples/nexus-caller/workflows.ts'
 import { refusalOf } from '../nexus/service.ts'
 import { readChallenge } from '../postgres/challenges.ts'
