@@ -116,7 +116,7 @@ function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteD
     const kept = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : undefined
     const { applied = 0, deliveries = [] } = kept ?? {}
     observeDeliveries(provider, deliveries, metrics)
-    const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ challengeId }) => challengeId)
+    const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ reference }) => reference)
     if (applied > 0 && failed.length > 0) {
       background.add('tell of failed deliveries', tellOfFailedDeliveries({ sql, temporal }, failed))
     }

@@ -10,8 +10,8 @@ export type ReceiptKind = 'accepted' | 'deferred' | 'delivered' | 'failed'
 export interface Receipt {
   /** The same for the same event, however often it is told. */
   readonly eventId: string
-  /** Our reference, which the message carried. */
-  readonly challengeId: string
+  /** Ours, which the message carried: the id of a challenge, or of a notice. */
+  readonly reference: string
   /** The provider's, or what begins with it; null where the provider leaves it out. */
   readonly messageId: string | null
   readonly kind: ReceiptKind
@@ -25,5 +25,5 @@ export interface Receipt {
 export type NoReceipt = 'ignored' | 'bad'
 
 /** Ids that are no UUID are references of somebody else's. */
-export const isChallengeReference = (reference: unknown): reference is string =>
+export const isReference = (reference: unknown): reference is string =>
   typeof reference === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(reference)

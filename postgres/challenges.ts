@@ -298,9 +298,9 @@ export async function undeliveredChallenges(sql: Sql, most: number, among?: read
     select challenge_view(c) as answer from challenges c
     where c.outcome is null and c.failed_over_from is null and c.run_id is not null
       and c.challenge_id in (
-        select r.challenge_id from receipts r
+        select r.reference from receipts r
         where r.kind = 'failed' and r.received_at > challenge_now() - interval '10 minutes'
-          and ${among ? sql`r.challenge_id = any(${among as string[]}::uuid[])` : sql`true`})
+          and ${among ? sql`r.reference = any(${among as string[]}::uuid[])` : sql`true`})
       and delivery_of(c) = 'failed'
     limit ${most}`
   return rows.map((row) => row.answer)

@@ -28,7 +28,7 @@ export async function applyReceipts(
   const column = <K extends keyof Receipt>(name: K) => receipts.map((receipt) => receipt[name])
   const [row] = await sql<[{ answer: { applied: number; deliveries: readonly Delivery[] } }]>`
     select apply_receipts(
-      ${provider}, ${column('eventId')}, ${column('challengeId')}, ${column('messageId')}, ${column('kind')},
+      ${provider}, ${column('eventId')}, ${column('reference')}, ${column('messageId')}, ${column('kind')},
       ${column('reason')}, ${column('occurredAt')}) as answer`
   return row.answer
 }

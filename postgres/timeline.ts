@@ -36,7 +36,7 @@ export async function readChallengeRecord(sql: Sql, challengeId: string): Promis
         from attempts a where a.challenge_id = c.challenge_id) as attempts,
       (select coalesce(jsonb_agg(jsonb_build_object('at', occurred_at, 'provider', r.provider, 'kind', kind,
           'reason', r.reason) order by occurred_at), '[]')
-        from receipts r where r.challenge_id = c.challenge_id and kind in ('delivered', 'failed')) as receipts
+        from receipts r where r.reference = c.challenge_id and kind in ('delivered', 'failed')) as receipts
     from challenges c where c.challenge_id = ${challengeId}`
   return row
 }

@@ -4,7 +4,7 @@
  */
 import { verify, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { isChallengeReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { isReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
 
 export const SENDGRID_SIGNATURE_HEADER = 'x-twilio-email-event-webhook-signature'
 export const SENDGRID_TIMESTAMP_HEADER = 'x-twilio-email-event-webhook-timestamp'
@@ -70,10 +70,10 @@ export function readSendGridEvent(element: unknown): Receipt | NoReceipt {
   if (!parsed.success) return 'bad'
   const { event, sg_event_id: eventId, sg_message_id: messageId = null, timestamp, type, reference } = parsed.data
   const kind = KINDS.get(event)
-  if (kind === undefined || !isChallengeReference(reference)) return 'ignored'
+  if (kind === undefined || !isReference(reference)) return 'ignored'
   return {
     eventId,
-    challengeId: reference,
+    reference,
     messageId,
     kind,
     reason: kind === 'failed' ? (type === 'blocked' ? 'blocked' : event) : null,

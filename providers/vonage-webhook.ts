@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { jwtVerify } from 'jose'
 import { z } from 'zod'
-import { isChallengeReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { isReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
 
 /** RFC 6750 §2.1; a JWT in compact form. */
 const BEARER_JWT = /^bearer ([\w-]{1,512}\.[\w-]{1,2048}\.[\w-]{1,128})$/i
@@ -75,12 +75,12 @@ export function readVonageStatus(element: unknown): Receipt | NoReceipt {
   if (!parsed.success) return 'bad'
   const { message_uuid: messageId, status, timestamp, client_ref: reference, error } = parsed.data
   const kind = KINDS.get(status)
-  if (kind === undefined || !isChallengeReference(reference)) return 'ignored'
+  if (kind === undefined || !isReference(reference)) return 'ignored'
   const occurredAt = timestamp.toISOString()
   const number = String(error?.title ?? '')
   return {
     eventId: `${messageId}:${status}:${occurredAt}`,
-    challengeId: reference,
+    reference,
     messageId,
     kind,
     reason: kind === 'failed' ? (/^\d{1,5}$/.test(number) ? number : status) : null,

@@ -65,7 +65,7 @@ async function receipt(kind: 'delivered' | 'failed', at = new Date()) {
   await applyReceipts(system.sql, 'vonage', [
     {
       eventId: randomUUID(),
-      challengeId: notice!.notice_id,
+      reference: notice!.notice_id,
       messageId: notice!.message_id,
       kind,
       reason: null,

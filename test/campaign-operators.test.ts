@@ -135,7 +135,7 @@ describe('a gate', () => {
       'vonage',
       notices.map((notice, index) => ({
         eventId: randomUUID(),
-        challengeId: notice.notice_id,
+        reference: notice.notice_id,
         messageId: notice.message_id,
         kind: index < notices.length / 2 ? 'failed' : 'delivered',
         reason: null,

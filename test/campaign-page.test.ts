@@ -52,7 +52,7 @@ async function receive() {
       select notice_id, row_number() over (order by member_id) as n from campaign_notices
       where kind = 'announcement' and state = 'accepted'
     )
-    insert into receipts (provider, event_id, challenge_id, kind, occurred_at, received_at)
+    insert into receipts (provider, event_id, reference, kind, occurred_at, received_at)
     select 'vonage', notice_id || 'd', notice_id, 'delivered', now() - interval '1 second', now() from sent
     union all select 'vonage', notice_id || 'f', notice_id, 'failed', now(), now() from sent where n % 5 = 0`
 }
@@ -233,7 +233,7 @@ describe('its figures', () => {
 
   it('of delivery and verification are those of the receipts and challenges, by wave and by carrier', async () => {
     const sent = await api.system.sql<{ failed: boolean; carrier: string }[]>`
-      select exists (select from receipts r where r.challenge_id = n.notice_id and r.kind = 'failed') as failed,
+      select exists (select from receipts r where r.reference = n.notice_id and r.kind = 'failed') as failed,
         m.mobile_carrier as carrier
       from campaign_notices n join members m on m.member_id = n.member_id
       where n.kind = 'announcement' and n.state = 'accepted'`

@@ -59,7 +59,7 @@ describe('the timeline of a challenge', () => {
     await applyReceipts(api.system.sql, 'vonage', [
       {
         eventId: randomUUID(),
-        challengeId,
+        reference: challengeId,
         messageId: 'm',
         kind: 'delivered',
         reason: null,

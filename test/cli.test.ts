@@ -322,7 +322,11 @@ describe('an operator', () => {
     expect(await command('abort', campaignId, '--rollback')).toMatchObject({ state: 'aborted' })
     await api.system.until(async () => json(await otp('campaign', 'show', campaignId, '--json')).phase === 'ended')
     const { out } = await otp('campaign', 'show', campaignId)
-    for (const words of ['aborted by operator: a reason', 'rate changed by operator: a reason', 'family card']) {
+    for (const words of [
+      'aborted by operator: a reason',
+      'rate changed by operator: a reason',
+      'rolled back by campaign',
+    ]) {
       expect(out).toContain(words)
     }
   })

@@ -297,7 +297,7 @@ describe('an event', () => {
     await post(sendGridPost([blocked]))
     await post(await vonagePost(vonageStatus(id, 'undeliverable')))
     const rows = await api.system.sql<{ text: string; reason: string }[]>`
-      select r::text as text, reason from receipts r where challenge_id = ${id} order by provider`
+      select r::text as text, reason from receipts r where reference = ${id} order by provider`
     expect(rows.map(({ reason }) => reason)).toEqual(['blocked', '1330'])
     expect(rows.map(({ text }) => text).join('\n')).not.toMatch(/hanako|example\.jp|9012345678/)
     expect(api.log()).not.toMatch(/hanako|9012345678/)
@@ -494,7 +494,7 @@ describe('end to end, with a worker and providers that tell', () => {
       const id = await start(await api.system.addMember({ channel, email, phone }))
       const kept = async () => {
         const [row] = await api.system.sql<[{ count: number }]>`
-        select count(*)::int as count from receipts where challenge_id = ${id}`
+        select count(*)::int as count from receipts where reference = ${id}`
         return row.count === 3
       }
       await until(kept)

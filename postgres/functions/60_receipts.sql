@@ -11,7 +11,7 @@
 create or replace function apply_receipts(
   from_provider text,
   event_ids text[],
-  challenge_ids text[],
+  message_references text[],
   message_ids text[],
   kinds text[],
   reasons text[],
@@ -25,12 +25,12 @@ declare
 begin
   with written as (
     insert into receipts (
-      provider, event_id, challenge_id, message_id, kind, reason, occurred_at, received_at
+      provider, event_id, reference, message_id, kind, reason, occurred_at, received_at
     )
-    select from_provider, e.event_id, e.challenge_id::uuid, e.message_id, e.kind, e.reason, e.occurred_at::timestamptz,
+    select from_provider, e.event_id, e.reference::uuid, e.message_id, e.kind, e.reason, e.occurred_at::timestamptz,
       challenge_now()
-    from unnest(event_ids, challenge_ids, message_ids, kinds, reasons, times)
-      as e (event_id, challenge_id, message_id, kind, reason, occurred_at)
+    from unnest(event_ids, message_references, message_ids, kinds, reasons, times)
+      as e (event_id, reference, message_id, kind, reason, occurred_at)
     order by e.event_id
     on conflict (provider, event_id) do nothing
     returning receipts as receipt
@@ -43,7 +43,7 @@ begin
       'challengeId', c.challenge_id, 'traceparent', c.traceparent, 'kind', r.kind, 'channel', c.channel,
       'tookSeconds', extract(epoch from r.received_at - c.sent_at)::float8))
     into deliveries
-  from unnest(new_receipts) r join challenges c on c.challenge_id = r.challenge_id
+  from unnest(new_receipts) r join challenges c on c.challenge_id = r.reference
   where r.kind in ('delivered', 'failed') and c.channel is not null;
   return jsonb_build_object(
     'applied', coalesce(cardinality(new_receipts), 0), 'deliveries', coalesce(deliveries, '[]'));
@@ -67,12 +67,12 @@ begin
       select o.member_id, case when o.channel = 'sms' then o.destination else effective_phone(m, d) end as phone
       from challenges o join members m on m.member_id = o.member_id
       left join destinations d on d.member_id = m.member_id
-      where o.challenge_id = r.challenge_id and 'sms' in (o.channel, o.failed_over_from)
+      where o.challenge_id = r.reference and 'sms' in (o.channel, o.failed_over_from)
       union all
       select n.member_id, cm.phone
       from campaign_notices n
       join campaign_members cm on cm.campaign_id = n.campaign_id and cm.member_id = n.member_id and cm.round = n.round
-      where n.notice_id = r.challenge_id and n.kind = 'announcement'
+      where n.notice_id = r.reference and n.kind = 'announcement'
     ) to_whom
     where r.kind in ('delivered', 'failed')
     group by to_whom.member_id, to_whom.phone
@@ -117,7 +117,7 @@ as $$
         case when r.provider is distinct from c.provider or not starts_with(r.message_id, c.provider_message_id)
           then r.message_id end as other_message
       from receipts r
-      where r.challenge_id = c.challenge_id and r.kind in ('delivered', 'failed')
+      where r.reference = c.challenge_id and r.kind in ('delivered', 'failed')
     ) about
     order by about.provider, about.other_message, about.occurred_at desc, about.kind desc
   )

@@ -20,7 +20,7 @@ create or replace function wave_figures(campaign text, number int) returns jsonb
 as $$
   with words as (
     select n.notice_id, n.state,
-      (select r.kind from receipts r where r.challenge_id = n.notice_id and r.kind in ('delivered', 'failed')
+      (select r.kind from receipts r where r.reference = n.notice_id and r.kind in ('delivered', 'failed')
         order by r.occurred_at desc, r.kind desc limit 1) as word
     from campaign_notices n
     where n.campaign_id = campaign and n.wave = number and n.kind = 'announcement' and n.state in ('accepted', 'refused')

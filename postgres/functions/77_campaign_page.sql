@@ -47,7 +47,7 @@ as $$
       'notices', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'kind', n.kind, 'state', n.state, 'channel', n.channel, 'acceptedAt', n.accepted_at,
-          'delivery', (select r.kind from receipts r where r.challenge_id = n.notice_id and r.kind in ('delivered', 'failed')
+          'delivery', (select r.kind from receipts r where r.reference = n.notice_id and r.kind in ('delivered', 'failed')
             order by r.occurred_at desc, r.kind desc limit 1)) order by n.due_at), '[]')
         from campaign_notices n where n.campaign_id = campaign and n.member_id = member))
     from (select) one
@@ -83,15 +83,15 @@ as $$
   ),
   -- A message's last word, failed before delivered in the same second.
   words as (
-    select distinct on (r.challenge_id) r.challenge_id, r.kind
-    from receipts r join announcements a on a.notice_id = r.challenge_id
+    select distinct on (r.reference) r.reference, r.kind
+    from receipts r join announcements a on a.notice_id = r.reference
     where r.kind in ('delivered', 'failed')
-    order by r.challenge_id, r.occurred_at desc, r.kind desc
+    order by r.reference, r.occurred_at desc, r.kind desc
   ),
   messages as (
     select a.wave, a.carrier, count(*) as sent, count(*) filter (where a.state = 'refused') as refused,
       count(*) filter (where w.kind = 'delivered') as delivered, count(*) filter (where w.kind = 'failed') as failed
-    from announcements a left join words w on w.challenge_id = a.notice_id
+    from announcements a left join words w on w.reference = a.notice_id
     group by grouping sets ((a.wave), (a.carrier))
   ),
   challenged as (
