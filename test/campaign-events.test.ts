@@ -166,6 +166,19 @@ it('a number that goes dead after the announcement is not enforced, and one that
   expect(await standing()).toMatchObject({ round: 2 })
 })
 
+it('whose number changes after the announcement, and who then loses eligibility, is released, and who listens hears so', async () => {
+  await begin({})
+  await becomes('announced')
+  await system.simulators.faults({ provider: 'vonage', status: 503, times: 1_000 })
+  await change({ phone: '+819011112222', phone_country: 'JP' })
+  await becomes('awaiting')
+  await change({ family_card: true })
+  await becomes('released', 'family_card')
+  const events = await system.sql<{ type: string }[]>`
+    select type from outbox where subject = ${memberId} and data->>'campaignId' = ${campaign!.campaignId} order by 1`
+  expect(events.map(({ type }) => type)).toEqual(['otp.enrollment.announced', 'otp.enrollment.released'])
+})
+
 describe('the next challenge', () => {
   it('goes by SMS although the preference says e-mail', async () => {
     await begin({})

@@ -49,7 +49,7 @@ begin
       -- Who is not in yet comes with the wave of their cohort.
       coalesce(cm.wave, width_bucket(cohort(campaign, m.member_id), bounds)) as wave,
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
-      cm.enforce_at, cm.reconsider_at as was_reconsidered_at
+      cm.announced_at, cm.enforce_at, cm.reconsider_at as was_reconsidered_at
     from members m
     left join campaign_members cm
       on cm.campaign_id = campaign and cm.member_id = m.member_id and cm.member_id = any(member_ids)
@@ -61,7 +61,8 @@ begin
   decided as materialized (
     select j.*,
       case
-        when reason is not null and was in ('announced', 'enforced', 'released') then 'released'
+        -- Also who was announced, and waits to be again: at another number.
+        when reason is not null and (was in ('announced', 'enforced', 'released') or announced_at is not null) then 'released'
         when reason is not null then 'excluded'
         when was = 'enforced' then 'enforced'
         when was = 'announced' and phone = announced_phone then case when enforce_at <= at then 'enforced' else was end
@@ -112,7 +113,7 @@ begin
           then coalesce(announced_phone, news.phone)
       end,
       reconsider_at = news.reconsider_at,
-      announced_at = case when stands.round = news.round then stands.announced_at end,
+      announced_at = case when was <> 'released' or news.state = 'released' then stands.announced_at end,
       enforce_at = case when news.state in ('announced', 'enforced') then stands.enforce_at end,
       enforced_at = case
         when was = 'enforced' then stands.enforced_at

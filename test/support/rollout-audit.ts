@@ -155,8 +155,7 @@ const MAY_FOLLOW: Readonly<Record<string, readonly string[]>> = {
 const ENDS_WITH: Readonly<Record<string, readonly string[]>> = {
   enforced: ['enforced'],
   released: ['released'],
-  // An announcement to a number that was replaced before its date was followed by no acceptance.
-  excluded: ['none', 'announced', 'released'],
+  excluded: ['none', 'released'],
 }
 
 interface OtpEvent {
