@@ -28,7 +28,7 @@ export function createMetrics() {
     }),
     receipts: new Counter({
       name: 'otp_receipts_total',
-      help: 'Elements of signed webhooks: new, known (came before), ignored (says nothing of delivery) or bad',
+      help: 'Elements of signed webhooks: new, known (came before), ignored (says nothing of delivery) or bad; and posts that are not signed as they should be: unsigned',
       labelNames: ['provider', 'result'],
       registers,
     }),

@@ -2,7 +2,7 @@
  * D7: what the providers say later about messages. A post is verified, byte for byte, before anything in it is read;
  * then each of its elements stands for itself, so that a bad one loses none of the others.
  */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { tellOfFailedDeliveries } from '../client/fail-over.ts'
 import type { NoReceipt, Receipt } from '../domain/receipt.ts'
@@ -37,13 +37,28 @@ const RESPONSES = {
   ),
 }
 
-/** The same answer whatever is wrong, and where the provider's key is not configured. */
-const unauthorized = () => problem('unauthorized', 'The signature is not right, or not fresh.')
+type ProviderId = 'sendgrid' | 'vonage'
 
 /** `POST /v1/webhooks/sendgrid` and `POST /v1/webhooks/vonage/status`; `app` is a scope for these alone. */
 export function webhookRoutes(app: FastifyInstance, deps: RouteDeps): void {
   const { sendgridPublicKey, vonage, toleranceSeconds, bodyLimitBytes } = deps.webhooks
   const keep = createKeeper(deps)
+  for (const provider of ['sendgrid', 'vonage'] as const) showFromTheStart(deps, provider)
+  /** The same answer whatever is wrong, and where the provider's key is not configured. */
+  const unauthorized = (provider: ProviderId) => {
+    deps.metrics.receipts.inc({ provider, result: 'unsigned' })
+    return problem('unauthorized', 'The signature is not right, or not fresh.')
+  }
+  /** What stands in a signed body; undefined where it is not JSON, which the provider cannot mend by repeating it. */
+  const readSigned = (provider: ProviderId, { isSigned, body }: Pick<FastifyRequest, 'isSigned' | 'body'>): unknown => {
+    const raw = rawBody(body)
+    if (!isSigned?.(raw)) throw unauthorized(provider)
+    try {
+      return JSON.parse(raw.toString('utf8')) as unknown
+    } catch {
+      return undefined
+    }
+  }
   acceptRawBodies(app)
   app.decorateRequest('isSigned')
   // The document shows what the providers send; nothing is refused for its shape.
@@ -63,11 +78,11 @@ export function webhookRoutes(app: FastifyInstance, deps: RouteDeps): void {
     },
     onRequest: async (request) => {
       const signature = readSendGridSignature(request.headers, freshness())
-      if (sendgridPublicKey === undefined || signature === undefined) throw unauthorized()
+      if (sendgridPublicKey === undefined || signature === undefined) throw unauthorized('sendgrid')
       request.isSigned = (body) => isSignedBySendGrid(sendgridPublicKey, signature, body)
     },
     handler: async (request, reply) => {
-      const elements = readSigned(request.isSigned, request.body)
+      const elements = readSigned('sendgrid', request)
       await keep('sendgrid', Array.isArray(elements) ? elements.map(readSendGridEvent) : ['bad'])
       return reply.code(204).send()
     },
@@ -85,25 +100,19 @@ export function webhookRoutes(app: FastifyInstance, deps: RouteDeps): void {
     },
     onRequest: async (request) => {
       const hash = vonage && (await signedPayloadHash(vonage, request.headers.authorization, freshness()))
-      if (hash === undefined) throw unauthorized()
+      if (hash === undefined) throw unauthorized('vonage')
       request.isSigned = (body) => hasPayloadHash(body, hash)
     },
     handler: async (request, reply) => {
-      await keep('vonage', [readVonageStatus(readSigned(request.isSigned, request.body))])
+      await keep('vonage', [readVonageStatus(readSigned('vonage', request))])
       return reply.code(204).send()
     },
   })
 }
 
-/** What stands in a signed body; undefined where it is not JSON, which the provider cannot mend by repeating it. */
-function readSigned(isSigned: ((body: Buffer) => boolean) | undefined, body: unknown): unknown {
-  const raw = rawBody(body)
-  if (!isSigned?.(raw)) throw unauthorized()
-  try {
-    return JSON.parse(raw.toString('utf8')) as unknown
-  } catch {
-    return undefined
-  }
+/** An alert sees an increase from 0, and none of a series that begins with its first count. */
+function showFromTheStart({ metrics }: RouteDeps, provider: ProviderId): void {
+  for (const result of ['new', 'known', 'ignored', 'bad', 'unsigned']) metrics.receipts.inc({ provider, result }, 0)
 }
 
 /**
@@ -111,7 +120,7 @@ function readSigned(isSigned: ((body: Buffer) => boolean) | undefined, body: unk
  * away: the provider comes again.
  */
 function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteDeps) {
-  return async (provider: 'sendgrid' | 'vonage', elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
+  return async (provider: ProviderId, elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
     const receipts = elements.filter((element) => typeof element !== 'string')
     const kept = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : undefined
     const { applied = 0, deliveries = [] } = kept ?? {}

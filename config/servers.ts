@@ -53,7 +53,7 @@ export const metrics = z
   .object({
     OTP_METRICS_HOST: text('wants an address to listen on').default('127.0.0.1'),
     OTP_METRICS_PORT: port.optional(),
-    /** Those of Temporal's SDK in the challenge worker, which serves them itself. */
+    /** Those of Temporal's SDK in the challenge and campaign workers, which serves them itself. */
     OTP_TEMPORAL_METRICS_PORT: port.optional(),
   })
   .transform((v) => ({

@@ -12,7 +12,7 @@ import { applyMemberChanges, isRejection } from '../postgres/members.ts'
 import type { MemberChange } from '../postgres/members.ts'
 import { sendDeadLetters } from './dead-letters.ts'
 import type { BadEventReason } from './member-event.ts'
-import { readMemberEvent } from './member-event.ts'
+import { BAD_EVENT_REASONS, readMemberEvent } from './member-event.ts'
 import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS } from './topics.ts'
 
 const FIRST_RETRY_MS = 100
@@ -45,13 +45,17 @@ export interface MemberConsumer {
   readonly crashed: Promise<Error>
 }
 
-const createEventCounter = (registry: Registry) =>
-  new Counter({
+function createEventCounter(registry: Registry) {
+  const counter = new Counter({
     name: 'otp_member_events_total',
     help: 'Member events read, by what became of them: applied, unchanged, or the reason of the dead letter.',
     labelNames: ['result'],
     registers: [registry],
   })
+  // An alert sees an increase from 0, and none of a series that begins with its first count.
+  for (const result of ['applied', 'unchanged', ...BAD_EVENT_REASONS]) counter.inc({ result }, 0)
+  return counter
+}
 
 /** Builds the consumer; nothing connects before `start`. */
 export function createMemberConsumer({

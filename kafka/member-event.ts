@@ -13,15 +13,17 @@ import type { MemberChange } from '../postgres/members.ts'
 import schema from './member-event.schema.json' with { type: 'json' }
 
 /** Why an event is bad: the header `reason` of the dead letter. Names on the wire, permanent. */
-export type BadEventReason =
-  | 'not_json'
-  | 'wrong_shape'
-  | 'unknown_type'
-  | 'impossible_date'
-  /** The key, the subject and `data.memberId` do not name one member. */
-  | 'wrong_key'
-  /** Postgres refused the values; none that passes the checks here is known to be. */
-  | 'rejected_by_database'
+export const BAD_EVENT_REASONS = [
+  'not_json',
+  'wrong_shape',
+  'unknown_type',
+  'impossible_date',
+  // The key, the subject and `data.memberId` do not name one member.
+  'wrong_key',
+  // Postgres refused the values; none that passes the checks here is known to be.
+  'rejected_by_database',
+] as const
+export type BadEventReason = (typeof BAD_EVENT_REASONS)[number]
 
 export type MemberEventResult = { readonly change: MemberChange } | { readonly bad: BadEventReason }
 

@@ -17,6 +17,11 @@ import { until } from './support/until.ts'
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 const RULES = 'monitoring/prometheus/alerts.yml'
+const RULE_TESTS = 'monitoring/prometheus/alerts.test.yml'
+/** `.ci/run` brings it. */
+const promtool = ['/usr/bin', '/usr/local/bin', ...(process.env['PATH'] ?? '').split(':')]
+  .map((folder) => join(folder, 'promtool'))
+  .find((path) => existsSync(path))
 
 const rule = z.strictObject({
   alert: z.string().regex(/^Otp[A-Za-z]+$/),
@@ -75,17 +80,22 @@ describe('expressions', () => {
     expect(nodesOf(expr).filter(({ isError }) => isError)).toEqual([])
     expect(selectorsOf(expr)).not.toEqual([])
   })
+})
 
-  it('are what promtool takes too, where there is one', ({ skip }) => {
-    const tool = ['/usr/bin', '/usr/local/bin', ...(process.env['PATH'] ?? '').split(':')]
-      .map((folder) => join(folder, 'promtool'))
-      .find((path) => existsSync(path))
-    skip(tool === undefined, 'there is no promtool on this machine')
-    expect(execFileSync(tool!, ['check', 'rules', join(ROOT, RULES)], { encoding: 'utf8' })).toContain('SUCCESS')
+describe.skipIf(promtool === undefined)('promtool, where there is one,', () => {
+  it.each([
+    ['takes the configuration and the rules', 'check', 'config', 'monitoring/prometheus/prometheus.yml'],
+    ['sees each alert raised by what should raise it', 'test', 'rules', RULE_TESTS],
+  ])('%s', (_name, ...args) => {
+    expect(execFileSync(promtool!, args, { cwd: ROOT, encoding: 'utf8' })).toContain('SUCCESS')
   })
 })
 
 describe('each alert', () => {
+  it.each(rules)('$alert has a test that sees it raised', ({ alert }) => {
+    expect(read(RULE_TESTS)).toContain(`ALERTS{alertname="${alert}",alertstate="firing"`)
+  })
+
   it.each(rules)('$alert has a page of the runbook', ({ alert, annotations }) => {
     const page = read(annotations.runbook_url)
     expect(page).toMatch(new RegExp(`^# ${alert}\n`))
@@ -105,6 +115,7 @@ describe('each alert', () => {
 describe('every metric that is asked for', () => {
   let stack: OwnStack
   let shown: Map<string, ReadonlySet<string>>
+  let text: string
 
   beforeAll(async () => {
     stack = await startOwnStack()
@@ -125,6 +136,8 @@ describe('every metric that is asked for', () => {
       taskQueue: 'otp-challenge',
       args: [{ challengeId: uuidv7(), memberId: 'nobody', purpose: 'redeem_benefit' }],
     })
+    // Whose task fails: no worker has its code.
+    await stack.temporal.workflow.start('nobodys', { workflowId: 'nobodys', taskQueue: 'otp-challenge' })
     const scrape = async () => {
       const texts = await Promise.all(
         [stack.env['PORT'], sdkPort, ...ports].map(async (port) =>
@@ -133,11 +146,16 @@ describe('every metric that is asked for', () => {
       )
       return texts.join('\n')
     }
-    const all = await until(async () => {
-      const text = await scrape()
-      return text.includes('temporal_activity_schedule_to_start') && /otp_challenges_total\{/.test(text) && text
+    text = await until(async () => {
+      const now = await scrape()
+      const parts = [
+        /temporal_activity_schedule_to_start/,
+        /temporal_workflow_task_execution_failed/,
+        /otp_challenges_total\{/,
+      ]
+      return parts.every((part) => part.test(now)) && now
     }, 60_000)
-    shown = readMetrics(all)
+    shown = readMetrics(text)
   }, 180_000)
   afterAll(() => stack?.stop())
 
@@ -152,6 +170,14 @@ describe('every metric that is asked for', () => {
       const unknown = known!.size > 0 ? labels.filter((label) => !known!.has(label)) : []
       expect(unknown, metric).toEqual([])
     }
+  })
+
+  // An increase of a series that begins with its first count is 0, and an alert that waits for one never comes.
+  it.each([
+    ['otp_member_events_total', 'result', 'not_json'],
+    ['otp_receipts_total', 'result', 'unsigned'],
+  ])('begins with 0, before there is anything to count: %s{%s="%s"}', (metric, label, value) => {
+    expect(text).toMatch(new RegExp(`^${metric}\\{[^}]*${label}="${value}"\\} 0$`, 'm'))
   })
 
   it('holds nothing of a member', () => {

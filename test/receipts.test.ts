@@ -75,6 +75,8 @@ const sentChallenge = async (provider: 'sendgrid' | 'vonage') => (await sentChal
 
 async function expectRefused(requests: readonly Request[]) {
   const before = await receiptCount()
+  const unsigned = async () => (await counted('sendgrid', 'unsigned')) + (await counted('vonage', 'unsigned'))
+  const unsignedBefore = await unsigned()
   for (const request of requests) {
     const answer = await post(request)
     expect(answer.statusCode, JSON.stringify(request)).toBe(401)
@@ -82,6 +84,7 @@ async function expectRefused(requests: readonly Request[]) {
     expect(answer.headers['content-type']).toContain('application/problem+json')
   }
   expect(await receiptCount()).toBe(before)
+  expect(await unsigned()).toBe(unsignedBefore + requests.length)
 }
 
 const withHeaders = (request: Request, headers: Record<string, string>): Request => ({
