@@ -37,8 +37,7 @@ async function findAnywhere(words: readonly string[]): Promise<string[]> {
   return found
 }
 
-async function closedChallenge(memberId: string, more: object = {}) {
-  const challengeId = uuidv7()
+async function closedChallenge(memberId: string, more: object = {}, challengeId = uuidv7()) {
   await admitChallenge(system.sql, system.config.policy, {
     challengeId,
     memberId,
@@ -166,6 +165,21 @@ describe('the ledgers', () => {
     expect(await at(KEPT.challengeDays + 0.1)).toBeUndefined()
     expect(await system.sql`select from attempts where challenge_id = ${challengeId}`).toHaveLength(0)
     expect((await keeps(open))?.destination).not.toBeNull()
+    await system.shiftClock(0)
+  })
+
+  it.each([
+    ['of another kind than ours', 'f0000000-0000-4000-8000-000000000001'],
+    ['of a time to come', 'fffffffe-0000-7000-8000-000000000001'],
+  ])('forget a challenge whose id, which a Temporal client chose, is %s', async (_words, challengeId) => {
+    await system.shiftClock(0)
+    await closedChallenge(await system.addMember(), {}, challengeId)
+    await system.shiftClock((KEPT.challengeDays - 0.1) * DAY_MS)
+    while (await forgetLedgers(system.sql, KEPT, 1_000));
+    expect(await keeps(challengeId)).toBeDefined()
+    await system.shiftClock((KEPT.challengeDays + 0.1) * DAY_MS)
+    while (await forgetLedgers(system.sql, KEPT, 1_000));
+    expect(await keeps(challengeId)).toBeUndefined()
     await system.shiftClock(0)
   })
 

@@ -30,12 +30,23 @@ begin
     order by admitted_at limit most for update skip locked);
   get diagnostics forgotten = row_count;
   is_more := forgotten = most;
-  -- Both, since the id of a challenge that Temporal's clients started is theirs to choose.
+  -- By id and time, since the id of a challenge that Temporal's clients started is theirs to choose; then those by time whose
+  -- id is later than they are.
   delete from challenges
   where challenge_id in (
     select challenge_id from challenges
     where challenge_id < uuid_floor(challenges_before) and admitted_at < challenges_before and outcome is not null
     order by challenge_id limit most for update skip locked);
+  get diagnostics forgotten = row_count;
+  is_more := is_more or forgotten = most;
+  delete from challenges
+  where challenge_id in (
+    select challenge_id from challenges
+    where challenge_id >
+        (lpad(to_hex((extract(epoch from admitted_at at time zone 'UTC') * 1000)::bigint + 86400000), 12, '0')
+          || '70008000000000000000')::uuid
+      and admitted_at < challenges_before and outcome is not null
+    order by admitted_at limit most for update skip locked);
   get diagnostics forgotten = row_count;
   is_more := is_more or forgotten = most;
   delete from member_unlocks
