@@ -23,6 +23,7 @@ import {
 import type { Sql } from '../postgres/connect.ts'
 import type { BatchProvider, Provider } from '../providers/provider.ts'
 import { createNoticeSender } from './notices.ts'
+import { refuseUnkeepable } from './unkeepable.ts'
 
 export interface CampaignActivityDependencies {
   readonly sql: Sql
@@ -108,7 +109,9 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
       commandId: string
       command: CampaignCommand
     }): Promise<{ refusal?: CommandRefusal; status?: CampaignStatus }> {
-      const refusal = await commandCampaign(sql, campaignId, commandId, command)
+      const refusal = await commandCampaign(sql, campaignId, commandId, command).catch((error: unknown) =>
+        refuseUnkeepable(error, 'invalid_command'),
+      )
       const status = await readCampaign(sql, campaignId)
       return { ...(refusal && { refusal }), ...(status && { status }) }
     },

@@ -34,6 +34,7 @@ import {
 } from '../postgres/challenges.ts'
 import { noteSendError, type Pace, type SlotRequest, type SlotWait } from '../postgres/provider-pace.ts'
 import { SendError, type Message, type Provider } from '../providers/provider.ts'
+import { refuseUnkeepable } from './unkeepable.ts'
 
 export interface ChallengeActivityDependencies extends Judge {
   readonly providers: Readonly<Record<Channel, Provider>>
@@ -158,7 +159,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
      * Judges an attempt that came as a signal or an Update (C5).
      *
      * @returns the answer, and the challenge's result where one stands
-     * @throws a non-retryable failure `invalid_code` or `unknown_challenge`
+     * @throws a non-retryable failure `invalid_code`, `unknown_challenge`, or `invalid_request` for an id that cannot be kept
      */
     async checkCode({
       challengeId,
@@ -169,7 +170,11 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       if (normalised === undefined) {
         throw ApplicationFailure.nonRetryable(`a code has ${codes.digits} digits`, 'invalid_code')
       }
-      const judgement = await judgeCode(dependencies, { challengeId, code: normalised, attemptId, fromWorkflow: true })
+      const attempt = { challengeId, code: normalised, attemptId, fromWorkflow: true }
+      // The id is the caller's own, of an Update.
+      const judgement = await judgeCode(dependencies, attempt).catch((error: unknown) =>
+        refuseUnkeepable(error, 'invalid_request'),
+      )
       if (judgement === undefined) throw ApplicationFailure.nonRetryable('no such challenge', 'unknown_challenge')
       return {
         answer: answerOf(judgement),

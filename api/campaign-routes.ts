@@ -233,7 +233,6 @@ const withoutGaps = (plan: Plan) => ({
 })
 
 function commandOf(body: typeof commandBody._output) {
-  if (body.command === 'exempt') return { ...body, until: new Date(body.until).toISOString() }
   if (body.command !== 'abort') return body
   const { rollback = false, ...rest } = body
   return { ...rest, rollback }

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod'
 import { DEFAULT_WAVE_PERCENTS, isCampaignId, MEMBER_STATES } from '../domain/campaign.ts'
-import { count, memberId, time, why } from './schemas.ts'
+import { count, instant, memberId, time, why } from './schemas.ts'
 
 const most = (max: number) => `wants a whole number from 0 to ${max}`
 const whole = (max: number) => z.int(most(max)).min(0, most(max)).max(max, most(max))
@@ -95,10 +95,7 @@ export const commandBody = z.discriminatedUnion(
       command: z.literal('exempt'),
       ...commandFields,
       memberId,
-      until: z.iso
-        .datetime({ offset: true, error: UNTIL })
-        .refine((until) => !Number.isNaN(Date.parse(until)), UNTIL)
-        .describe('A time that has passed ends an exemption'),
+      until: instant(UNTIL).describe('A time that has passed ends an exemption'),
     }),
     z.strictObject({
       command: z.literal('abort'),

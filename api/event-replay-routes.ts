@@ -8,21 +8,21 @@ import { z } from 'zod'
 import { askReplay, readReplay, type Replay } from '../postgres/outbox.ts'
 import type { RouteDeps } from './deps.ts'
 import { problem } from './problems.ts'
-import { COMMON_PROBLEMS, idempotencyHeaders, jsonResponse, memberId, problemResponses } from './schemas.ts'
+import { COMMON_PROBLEMS, idempotencyHeaders, instant, jsonResponse, memberId, problemResponses } from './schemas.ts'
 
 const PATH = '/v1/event-replays'
 const TAGS = ['events']
 /** Any UUID that is used for nothing else: the same key of the same caller is the same replay. */
 const KEYS = '6f0d1f3a-6c0b-4b0e-9d7a-0d5c8f5a3b11'
 
-const instant = z.iso.datetime({ offset: true, error: 'wants a time such as 2026-11-01T00:00:00Z' })
+const moment = instant('wants a time such as 2026-11-01T00:00:00Z')
 const bodySchema = z
   .strictObject({
-    from: instant.describe('Events that occurred then or later'),
-    to: instant.optional().describe('and before that; all there are where absent'),
+    from: moment.describe('Events that occurred then or later'),
+    to: moment.optional().describe('and before that; all there are where absent'),
     memberId: memberId.optional().describe('Of this member; of all, and of campaigns, where absent'),
   })
-  .refine(({ from, to }) => to === undefined || Date.parse(from) < Date.parse(to), 'wants from before to')
+  .refine(({ from, to }) => to === undefined || from < to, 'wants from before to')
 
 const time = z.string().meta({ format: 'date-time' })
 const replaySchema = z

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod'
 import { ADVICE, OUTCOMES, VERDICTS } from '../domain/challenge.ts'
+import { isKeepableTime } from '../domain/instant.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { IDEMPOTENCY_KEY } from './idempotency.ts'
 import { NOT_A_CODE, PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
@@ -62,6 +63,13 @@ export const COMMON_PROBLEMS = [
   'unavailable',
 ] as const satisfies readonly ProblemCode[]
 
+/** A moment that is asked for; as ISO 8601 in UTC from there on. */
+export const instant = (error: string) =>
+  z.iso
+    .datetime({ offset: true, error })
+    .refine((text) => isKeepableTime(Date.parse(text)), error)
+    .transform((text) => new Date(text).toISOString())
+
 /** Any string is taken: one that is no id is an unknown challenge. */
 export const challengeParams = z.object({ challengeId: z.string().meta({ format: 'uuid' }) })
 
@@ -91,12 +99,14 @@ const MEMBER_ID = /^[A-Za-z0-9_-]{1,64}$/
 export const isMemberId = (text: string): boolean => MEMBER_ID.test(text)
 export const memberId = z.string().regex(MEMBER_ID, 'wants 1 to 64 of A-Z a-z 0-9 _ -')
 
-/** Postgres keeps no NUL and no half of a surrogate pair; nobody reads the other control characters. */
-const isPlain = (text: string) => text.isWellFormed() && !/\p{Cc}/u.test(text)
+/** Postgres keeps no NUL, and no half of a surrogate pair. */
+const KEEPABLE = /^[^\0\p{Cs}]*$/u
 const WHY = 'wants 1 to 500 characters in one line'
+/** Without the other control characters either, which nobody reads. */
+const ONE_LINE = /^[^\p{Cc}\p{Cs}]*$/u
 /** Why somebody did something, in their own words. */
 export const why = (where: string) =>
-  z.string(WHY).trim().min(1, WHY).max(500, WHY).refine(isPlain, WHY).describe(`${where}: no personal data`)
+  z.string(WHY).trim().min(1, WHY).max(500, WHY).regex(ONE_LINE, WHY).describe(`${where}: no personal data`)
 
 const locale = z.string().max(35).regex(BCP_47, 'wants a BCP 47 language tag')
 
@@ -122,7 +132,12 @@ export function startBodySchema(purposes: readonly string[]) {
 const linkFields = {
   memberId,
   returnUrl: z.string().optional().describe('Where the member goes afterwards; one that is allowed to you'),
-  state: z.string().max(512).optional().describe('Comes back with the member as it is, to tell whose return it is'),
+  state: z
+    .string()
+    .max(512)
+    .regex(KEEPABLE, 'wants Unicode text without NUL')
+    .optional()
+    .describe('Comes back with the member as it is, to tell whose return it is'),
   locale: locale.optional().describe('The language of the page, and of a code that it sends'),
 }
 const ABOUT = 'wants either challengeId or purpose'

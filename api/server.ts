@@ -92,6 +92,8 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
   app.addHook('preClose', async () => closing.abort())
   app.addHook('onClose', () => background.settled())
 
+  // RFC 9110 §10.1.1: what nobody knows may be passed over. Node would answer 417, without a problem.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
   answerProblems(app)
   traceRequests(app, { ignored: UNTRACED, trusts: ({ routeOptions }) => routeOptions.config.scope !== undefined })
   observeRequests(app, metrics)

@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { jwtVerify } from 'jose'
 import { z } from 'zod'
+import { isKeepableTime } from '../domain/instant.ts'
 import { isReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
 
 /** RFC 6750 §2.1; a JWT in compact form. */
@@ -60,7 +61,7 @@ const statusSchema = z.object({
     .string()
     .regex(TIMESTAMP)
     .transform((value) => new Date(value))
-    .refine((time) => Number.isFinite(time.getTime())),
+    .refine((time) => isKeepableTime(time.getTime())),
   client_ref: z.unknown(),
   /** `title` is the number of the error; what else there is may name the destination. */
   error: z

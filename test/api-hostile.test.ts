@@ -202,6 +202,12 @@ describe('over a socket', () => {
     expect(answer).toContain('application/problem+json')
   })
 
+  it('an expectation that nobody knows is passed over, and the request answered', async () => {
+    const answer = await talk([`${head(json, 'expect: miracles', 'connection: close', 'content-length: 2')}{}`])
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer).toContain('"code":"invalid_request"')
+  })
+
   it('10 MB that keep coming are cut off at the limit', async () => {
     const answer = await talk([head(json, 'content-length: 10000000', 'connection: close'), 'x'.repeat(10_000_000)])
     // The answer may be lost when the server closes on a sender that does not stop.

@@ -189,6 +189,8 @@ describe('a command that is none', () => {
     ['until', { command: 'exempt', memberId: '1' }],
     ['until', { command: 'exempt', memberId: '1', until: 'tomorrow' }],
     ['until', { command: 'exempt', memberId: '1', until: '2030-02-31T00:00:00Z' }],
+    ['until', { command: 'exempt', memberId: '1', until: '0000-12-31T00:00:00Z' }],
+    ['until', { command: 'exempt', memberId: '1', until: '9999-12-31T23:59:59-23:59' }],
     ['rollback', { command: 'abort', rollback: 'yes' }],
   ])('is refused by the name of its field, and does nothing: %s in %j', async (field, body) => {
     const campaignId = newId()

@@ -208,6 +208,20 @@ describe('a command', () => {
     await campaign.handle.result()
   })
 
+  it.each([
+    ['a date as only JavaScript writes it', { until: new Date('2030-01-31').toString(), why: 'in hospital' }],
+    ['a year that there is not', { until: '0000-12-31T00:00:00Z', why: 'in hospital' }],
+    ['a NUL', { until: '2030-01-31T00:00:00Z', why: 'in\0hospital' }],
+  ])('with %s is refused at once, and stops nothing', async (_what, fields) => {
+    await begin(3, planOf([50, 100], { bakeSeconds: 600 }))
+    await phaseIs('baking')
+    const command = { command: 'exempt', memberId: sampleMember(0).memberId, ...fields } as const
+    await campaign.handle.signal('campaignCommand', { ...command, by: 'hanako' })
+    await expect(campaign.command(command)).rejects.toMatchObject({ cause: { cause: { type: 'invalid_command' } } })
+    await campaign.command({ command: 'abort' })
+    expect(await campaign.handle.result()).toMatchObject({ phase: 'ended' })
+  })
+
   it('of the Web UI, a signal, is obeyed too', async () => {
     await begin(3, planOf([100], { bakeSeconds: 600 }))
     await phaseIs('baking')

@@ -46,6 +46,9 @@ describe('a replay is refused', () => {
     ['from a day without a time', { from: '2026-11-01' }],
     ['from a time without a zone', { from: '2026-11-01T00:00:00' }],
     ['that ends before it begins', { from: EVER, to: '2025-01-01T00:00:00Z' }],
+    ['from a year before the calendar', { from: '0000-12-31T00:00:00Z' }],
+    ['from a year before the calendar, by its zone', { from: '0001-01-01T00:00:00+23:59' }],
+    ['to a year of five digits, by its zone', { from: EVER, to: '9999-12-31T23:59:59-23:59' }],
     ['of what is no member id', { from: EVER, memberId: "1' or '1'='1" }],
     ['with a field that is not known', { from: EVER, topic: 'member-events' }],
   ])('%s', async (_what, body) => {

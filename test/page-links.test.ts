@@ -35,6 +35,8 @@ describe('a link is refused', () => {
       { page: 'notification-destination', purpose: 'view_membership' },
     ],
     ['with a state that is too long', { page: 'notification-destination', state: 'x'.repeat(513) }],
+    ['with a state that has a NUL', { page: 'notification-destination', state: 'a\0b' }],
+    ['with a state that has half a character', { page: 'notification-destination', state: 'a\ud800' }],
     ['in a language that is no tag', { page: 'notification-destination', locale: 'ja; DROP' }],
     ['with a field that is not known', { page: 'notification-destination', admin: true }],
   ])('%s', async (_why, body) => {

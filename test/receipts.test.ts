@@ -259,6 +259,16 @@ describe('an event', () => {
     expect(await counted('sendgrid', 'bad')).toBe(before + bad.length)
   })
 
+  it.each(['0000-12-31T00:00:00Z', '0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59'])(
+    'of %s, a time that no clock shows, is bad',
+    async (timestamp) => {
+      const before = await counted('vonage', 'bad')
+      const status = { ...vonageStatus(await sentChallenge('vonage'), 'delivered'), timestamp }
+      expect((await post(await vonagePost(status))).statusCode).toBe(204)
+      expect(await counted('vonage', 'bad')).toBe(before + 1)
+    },
+  )
+
   it.each(['', 'not JSON', '{"__proto__": {}}', 'null', '[[]]', '"x"'])(
     'is not in %j, signed as it may be',
     async (body) => {

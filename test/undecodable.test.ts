@@ -6,9 +6,10 @@ import { Client } from '@temporalio/client'
 import { defaultPayloadConverter, type Payload } from '@temporalio/common'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { VerifyCodeInput } from '../domain/challenge.ts'
 import { readChallenge } from '../postgres/challenges.ts'
 import { createPayloadCodec } from '../temporal/payload-codec.ts'
-import { attemptJudgedSignal, challengeStatusQuery, verifyCodeSignal } from '../workflows/messages.ts'
+import { attemptJudgedSignal, challengeStatusQuery, verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
 import { startByClient, startSystem, wrongCode, type System } from './support/system.ts'
 
 let system: System
@@ -72,6 +73,16 @@ it.each(PAYLOADS)('%s, sent as each signal, stops nothing', async (_, payload) =
   await handle.signal(verifyCodeSignal, { challengeId, code })
   expect(await handle.result()).toMatchObject({ outcome: 'verified' })
   expect((await readChallenge(system.sql, challengeId))?.attempts).toBe(0)
+})
+
+it('an Update whose id cannot be kept is refused, and stops nothing', async () => {
+  const { challengeId, handle, code } = await open()
+  const args: [VerifyCodeInput] = [{ challengeId, code }]
+  await expect(handle.executeUpdate(verifyCodeUpdate, { args, updateId: 'a\0b' })).rejects.toMatchObject({
+    cause: { type: 'invalid_request' },
+  })
+  await handle.signal(verifyCodeSignal, { challengeId, code })
+  expect(await handle.result()).toMatchObject({ outcome: 'verified' })
 })
 
 it('a code in plain JSON, as the CLI sends it, verifies', async () => {
