@@ -12,7 +12,7 @@ import { createBareLoop } from './loops/bare.ts'
 import { createClientLoop } from './loops/client.ts'
 import { createHttpLoop } from './loops/http.ts'
 import type { Loop } from './loops/loop.ts'
-import { createCpuMeter, shareOfOthers, type CpuMeter, type CpuReading } from './measure/cpu.ts'
+import { cpuUsed, createCpuMeter, shareOfOthers, type CpuMeter } from './measure/cpu.ts'
 import { historySize } from './measure/history.ts'
 import { summarise, type Measurement } from './measure/measurement.ts'
 import { createStatementMeter, type StatementMeter } from './measure/statements.ts'
@@ -168,13 +168,8 @@ async function underMeters<T>(statements: StatementMeter, cpu: CpuMeter | undefi
   return {
     result,
     statements: await statements.read(),
-    cpu: before && after && { byProcess: used(before, after), others: shareOfOthers(before, after, seconds) },
+    cpu: before && after && { byProcess: cpuUsed(before, after), others: shareOfOthers(before, after, seconds) },
   }
-}
-
-function used(before: CpuReading, after: CpuReading): Record<string, number> {
-  const names = [...after.keys()].filter((name) => name !== 'machine')
-  return Object.fromEntries(names.map((name) => [name, after.get(name)! - before.get(name)!]))
 }
 
 async function main(options: BenchOptions) {

@@ -52,7 +52,8 @@ function receiptCount(value: string): number {
   throw new Error('--receipts wants 0, or a whole number from 2000 to 20000')
 }
 
-function wholeNumber(option: string, value: string, most: number): number {
+/** @throws {Error} in words for the console */
+export function wholeNumber(option: string, value: string, most: number): number {
   const number = Number(value)
   if (Number.isInteger(number) && number >= 1 && number <= most) return number
   throw new Error(`${option} wants a whole number from 1 to ${most}`)

@@ -15,6 +15,8 @@ import type { Part, PartOptions } from '../local/stack/part.ts'
 import { freePort } from '../local/stack/ports.ts'
 import { startPostgres } from '../local/stack/postgres.ts'
 import { startTemporal } from '../local/stack/temporal.ts'
+import { setUpTemporal } from '../operations/setup-temporal.ts'
+import { connect } from '../postgres/connect.ts'
 import { migrate } from '../postgres/migrate.ts'
 import { LIMITS_LIFTED } from '../test/support/limits-lifted.ts'
 import { startBareWorker, type BareWorker } from './bare/process.ts'
@@ -31,6 +33,15 @@ const BENCH_SETTINGS = {
 /** No receipts for the same reason: they come when their loop has gone on. */
 const WITHOUT_RECEIPTS = { OTP_SIMULATOR_SENDGRID_WEBHOOK_URL: '', OTP_SIMULATOR_VONAGE_WEBHOOK_URL: '' }
 
+/** The API and a challenge worker once more, with something switched otherwise. */
+export interface Variant {
+  readonly api: string
+  readonly databaseUrl: string
+  /** Of Temporal. */
+  readonly namespace: string
+  readonly pids: Readonly<Record<'api' | 'worker', number>>
+}
+
 export interface BenchStack {
   readonly config: Config<'postgres' | 'temporal' | 'codes' | 'policy'>
   readonly api: string
@@ -42,6 +53,13 @@ export interface BenchStack {
   readonly bareWorker: BareWorker
   /** By name, for the CPU meter. */
   readonly pids: Readonly<Record<string, number>>
+  /**
+   * Starts a variant on the same servers, in a database and a namespace of its own.
+   *
+   * @param name one of those that the stack was started for
+   * @param env what is set otherwise
+   */
+  startVariant(name: string, env: NodeJS.ProcessEnv): Promise<Variant>
   stop(): Promise<void>
 }
 
@@ -50,6 +68,8 @@ export interface StackOptions {
   readonly withApi: boolean
   /** A folder for CPU profiles. */
   readonly profile?: string
+  /** The names of variants that will be started. */
+  readonly variants?: readonly string[]
   readonly report: (line: string) => void
 }
 
@@ -65,7 +85,11 @@ export async function startStack(options: StackOptions): Promise<BenchStack> {
   }
 }
 
-async function startAll(folder: string, guard: Guard, { withApi, profile, report }: StackOptions): Promise<BenchStack> {
+async function startAll(
+  folder: string,
+  guard: Guard,
+  { withApi, profile, variants: namespaces = [], report }: StackOptions,
+): Promise<BenchStack> {
   const env = {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
@@ -87,7 +111,7 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
   const [postgres, temporal] = await Promise.all([
     // As `npm start` runs it (with fsync), and metered.
     startPostgres({ ...partOptions('postgres', postgresPort!), metered: true }),
-    startTemporal(partOptions('temporal', temporalPort!)),
+    startTemporal({ ...partOptions('temporal', temporalPort!), namespaces }),
   ])
   await migrate(postgres.url)
 
@@ -112,6 +136,32 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
     ...profiling,
   })
   const start = (name: ProcessName) => startOwnProcess(name, { folder, guard, env: environment(name) })
+  const ofVariants: Pick<Part, 'stop'>[] = []
+  const startVariant = async (name: string, more: NodeJS.ProcessEnv): Promise<Variant> => {
+    const databaseUrl = postgres.url.replace(/[^/]*$/, name)
+    const sql = connect(postgres.url, { poolSize: 1, name: 'bench' })
+    await sql`create database ${sql(name)}`
+    await sql.end()
+    await migrate(databaseUrl)
+    await setUpTemporal({ connectionOptions: { address: temporal.address }, namespace: name })
+    const port = await freePort()
+    const startHere = (process: ProcessName) =>
+      startOwnProcess(process, {
+        folder: join(folder, name),
+        guard,
+        env: {
+          ...environment(process),
+          PORT: String(port),
+          DATABASE_URL: databaseUrl,
+          TEMPORAL_NAMESPACE: name,
+          ...more,
+        },
+      })
+    const [ownApi, ownWorker] = await Promise.all([startHere('api'), startHere('challenge-worker')])
+    ofVariants.push(ownApi, ownWorker)
+    const pids = { api: ownApi.pid, worker: ownWorker.pid }
+    return { api: `http://127.0.0.1:${port}`, databaseUrl, namespace: name, pids }
+  }
 
   report('starting our processes')
   const simulators = await start('simulators')
@@ -145,9 +195,10 @@ async function startAll(folder: string, guard: Guard, { withApi, profile, report
       simulators: simulators.pid,
       bench: process.pid,
     },
+    startVariant,
     async stop() {
       // Gently, since a profile is written at the end.
-      await Promise.all(own.map((part) => part.stop()))
+      await Promise.all([...own, ...ofVariants].map((part) => part.stop()))
       await guard.close()
     },
   }

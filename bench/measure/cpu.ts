@@ -27,6 +27,12 @@ export function createCpuMeter(pids: Readonly<Record<string, number>>): CpuMeter
   }
 }
 
+/** What each process used between two readings, in seconds. */
+export function cpuUsed(before: CpuReading, after: CpuReading): Record<string, number> {
+  const names = [...after.keys()].filter((name) => name !== 'machine')
+  return Object.fromEntries(names.map((name) => [name, after.get(name)! - before.get(name)!]))
+}
+
 /** How much of the machine others used between two readings, from 0 to 1. */
 export function shareOfOthers(before: CpuReading, after: CpuReading, seconds: number): number {
   const used = (name: string) => after.get(name)! - before.get(name)!
