@@ -47,6 +47,9 @@ const WORK_MS = 30_000
 /** What is due within that time is waited for here: a timer in the workflow costs history. */
 const SHORT_WAIT_MS = 5_000
 const SAMPLE_EVERY_SECONDS = 5
+/** Between two looks for what is due and could not be taken: the first time, and at most. */
+const LOOK_AGAIN_MS = 25
+const MOST_LOOK_AGAIN_MS = 1_000
 
 export function createCampaignActivities(dependencies: CampaignActivityDependencies) {
   const { sql, rules } = dependencies
@@ -86,6 +89,8 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
       const { heartbeat, cancellationSignal } = Context.current()
       const until = Date.now() + WORK_MS
       const sample = createSampler(sql, campaignId)
+      // What is due may have to wait for the provider (D8): looked for again at once, then less and less often.
+      let lookAgainMs = LOOK_AGAIN_MS
       for (;;) {
         const looked = await stepCampaign(sql, campaignId, rules, MEMBERS_A_BATCH)
         const sent = await sendDueNotices(campaignId, cancellationSignal)
@@ -93,10 +98,14 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
         heartbeat()
         cancellationSignal.throwIfAborted()
         const isOver = Date.now() > until
-        if ((looked !== undefined || sent > 0) && !isOver) continue
+        if ((looked !== undefined || sent > 0) && !isOver) {
+          lookAgainMs = LOOK_AGAIN_MS
+          continue
+        }
         const outlook = await readOutlook(sql, campaignId)
         if (isOver || outlook === undefined || !waitsHere(outlook)) return standing(campaignId)
-        await wait(Math.max(outlook.idleMs!, 50), undefined, { signal: cancellationSignal })
+        await wait(Math.max(outlook.idleMs!, lookAgainMs), undefined, { signal: cancellationSignal })
+        lookAgainMs = Math.min(lookAgainMs * 2, MOST_LOOK_AGAIN_MS)
       }
     },
 

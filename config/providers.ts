@@ -18,8 +18,8 @@ export const providers = z
     /** After that a provider's answer counts as lost. At most 8: the activity that sends has 13 s. */
     OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
     /**
-     * D8: no second sees more requests with codes, of all workers together; 0 is no limit. Vonage's Messages API takes 30.
-     * Notices have a rate of their own.
+     * D8: no second sees more SMS, nor more e-mails with codes, of all workers together; 0 is no limit. Vonage's Messages API
+     * takes 30. A campaign's announcements go out in what codes leave of it.
      */
     OTP_SMS_PER_SECOND: int(0, 1_000, 30),
     OTP_EMAIL_PER_SECOND: int(0, 1_000, 100),

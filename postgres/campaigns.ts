@@ -23,6 +23,8 @@ export interface CampaignRules extends EligibilityRules {
 export interface SendingRules extends CampaignRules {
   /** How long a notice stays in its sender's hands; after that it is due again. */
   readonly leaseSeconds: number
+  /** D8: how many SMS a second their provider takes, codes included; 0 is no limit. */
+  readonly smsPace: { readonly provider: string; readonly perSecond: number }
 }
 
 /** After so many temporary failures a notice counts as refused. */

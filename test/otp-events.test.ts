@@ -25,7 +25,14 @@ import { addMembers, changeMember, OPEN_GATE, planOf, sampleMember } from './sup
 import { checkOutbox, faultsOf, PUBLISHED_TYPES } from './support/otp-events.ts'
 import { judgeFor, startByClient, startSystem, wrongCode, type System } from './support/system.ts'
 
-const RULES = { adultAge: 18, smsCountries: ['JP'], smsRefusedPrefixes: [], enforceAfterSeconds: 0, leaseSeconds: 30 }
+const RULES = {
+  adultAge: 18,
+  smsCountries: ['JP'],
+  smsRefusedPrefixes: [],
+  enforceAfterSeconds: 0,
+  leaseSeconds: 30,
+  smsPace: { provider: 'vonage', perSecond: 0 },
+}
 const event = toCloudEvent({
   id: 1,
   eventId: randomUUID(),

@@ -320,7 +320,8 @@ describe('whatever asks where codes go', () => {
     expect(await system.sql`select from reachability`).toHaveLength(0)
   })
 
-  const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30 }
+  const smsPace = { provider: 'vonage', perSecond: 0 }
+  const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30, smsPace }
   const draw = async () => {
     await startCampaign(system.sql, { campaignId: 'autumn', plan: planOf([100]), by: 'test', claimed: false })
     await openWave(system.sql, 'autumn', 1)

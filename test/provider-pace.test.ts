@@ -8,15 +8,10 @@ import type { Fault } from '../local/simulators/faults.ts'
 import { connect, type Sql } from '../postgres/connect.ts'
 import { createDatabase, type TestDatabase } from './support/database.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
+import { mostInASecond } from './support/most-in-a-second.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const WORKER = 'workers/challenge-worker.ts'
-
-/** The largest number of moments (ms) within any second. */
-const mostInASecond = (moments: readonly number[]) => {
-  const sorted = moments.toSorted((a, b) => a - b)
-  return Math.max(0, ...sorted.map((from, index) => sorted.slice(index).filter((at) => at < from + 1_000).length))
-}
 
 describe('slots', () => {
   let database: TestDatabase
@@ -63,6 +58,38 @@ describe('slots', () => {
     expect(repeated).toMatchObject({ why: 'busy', isReserved: false })
     expect(first).toMatchObject({ why: 'busy', isReserved: true })
     expect(first!.inMs).toBeLessThan(1_200)
+  })
+
+  const spare = async (perSecond: number) => {
+    const [row] = await sql<[{ slots: number | null }]>`select spare_slots('vonage', ${perSecond}) as slots`
+    return row.slots
+  }
+  const use = (perSecond: number, used: number) => sql`select use_slots('vonage', ${perSecond}, ${used})`
+
+  it.each([1, 2, 7, 20, 30, 100, 1_000])(
+    'of %i a second, others than codes have so many that a code waits for a gap or a burst',
+    async (perSecond) => {
+      const slots = (await spare(perSecond))!
+      expect(slots).toBe(Math.max(Math.floor(perSecond / 10), 1))
+      await use(perSecond, slots)
+      expect(await spare(perSecond)).toBe(0)
+      const code = await take({ perSecond })
+      expect(code === null || (code.isReserved && code.inMs <= 1_000 / (perSecond * 0.9) + 1)).toBe(true)
+    },
+  )
+
+  it('that codes have taken are not there for others', async () => {
+    await Promise.all(Array.from({ length: 10 }, () => take()))
+    expect(await spare(20)).toBe(0)
+  })
+
+  it('others have none while a 429 holds, and as many as they like where there is no rate', async () => {
+    expect(await spare(0)).toBeNull()
+    await use(0, 50)
+    expect(await sql`select from provider_pace`).toHaveLength(0)
+    await fail('limited', { pauseMs: 3_000 })
+    expect(await spare(20)).toBe(0)
+    expect(await spare(0)).toBe(0)
   })
 
   it('without a rate and without trouble cost no write', async () => {

@@ -24,6 +24,7 @@ async function runCampaignWorker(): Promise<void> {
   const metrics = await serveMetrics(config.metrics)
 
   const sql = connect(config.postgres.url, { poolSize: 4, name: NAME, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
+  const senders = observeSenders(createSenders(providers), metrics.registry)
   const worker = await connectWorker(config.temporal, log, {
     taskQueue: CAMPAIGN_TASK_QUEUE,
     // A campaign runs for months, over many builds: its workflow changes by patches.
@@ -37,9 +38,10 @@ async function runCampaignWorker(): Promise<void> {
         smsRefusedPrefixes: policy.smsRefusedPrefixes,
         enforceAfterSeconds: campaign.enforceAfterSeconds,
         leaseSeconds: campaign.leaseSeconds,
+        smsPace: { provider: senders.sms.id, perSecond: providers.perSecond.sms },
       },
       delivery: providers,
-      providers: observeSenders(createSenders(providers), metrics.registry),
+      providers: senders,
       noticesAtOnce: campaign.noticesAtOnce,
     }),
   })

@@ -7,7 +7,8 @@
 --
 -- The rate is a GCRA (ITU-T I.371): a burst of a tenth of a second's number, the rest evenly, so that no second sees
 -- more than `perSecond`. A slot is reserved only within `withinMs` from now: what comes later is asked for again, so
--- that those who may look further ahead (first tries) pass those who may not (repeated ones).
+-- that those who may look further ahead (first tries) pass those who may not (repeated ones). The notices of a campaign
+-- take what codes leave of it (`spare_slots`).
 --
 -- Where no rate is configured and nothing failed, this reads one row and writes nothing.
 --
@@ -22,8 +23,8 @@ declare
   at timestamptz := challenge_now();
   id text := pace->by_channel->>'provider';
   per_second int := (pace->by_channel->>'perSecond')::int;
-  burst int := 1 + per_second / 10;
-  gap interval := make_interval(secs => 1.0 / nullif(per_second - burst + 1, 0));
+  burst int := slot_burst(per_second);
+  gap interval := slot_gap(per_second);
   dead_at int := nullif((pace->>'failuresBeforePause')::int, 0);
   p provider_pace;
 begin
@@ -62,6 +63,49 @@ begin
   select * into p from provider_pace where provider = id;
   return slot_wait('busy', p.next_slot_at - gap * (burst - 1) - at, false);
 end
+$$;
+
+create or replace function slot_burst(per_second int) returns int
+  language sql immutable
+as $$
+  select 1 + per_second / 10
+$$;
+
+create or replace function slot_gap(per_second int) returns interval
+  language sql immutable
+as $$
+  select make_interval(secs => 1.0 / nullif(per_second - slot_burst(per_second) + 1, 0))
+$$;
+
+-- How many requests other than codes may go out now: none while a 429 holds, else so many that a code which comes next
+-- waits for one slot's gap at the most, or for as long as the burst's. Null is as many as one likes. Takes none of them
+-- yet and waits for nobody; who has found how many there are takes them by `use_slots`, at the end of its transaction.
+create or replace function spare_slots(by_provider text, per_second int) returns int
+  language plpgsql volatile
+as $$
+declare
+  at timestamptz := challenge_now();
+  ahead interval := slot_gap(per_second) * greatest(slot_burst(per_second) - 1, 1);
+  p provider_pace;
+begin
+  select * into p from provider_pace where provider = by_provider;
+  if p.limited_until > at then
+    return 0;
+  elsif per_second = 0 then
+    return null;
+  end if;
+  return greatest(0, floor(extract(epoch from at + ahead - greatest(p.next_slot_at, at))
+    / extract(epoch from slot_gap(per_second)) + 1e-6));
+end
+$$;
+
+create or replace function use_slots(by_provider text, per_second int, used int) returns void
+  language sql volatile
+as $$
+  insert into provider_pace as o (provider, next_slot_at)
+  select by_provider, challenge_now() + slot_gap(per_second) * used where per_second > 0 and used > 0
+  on conflict (provider) do update
+  set next_slot_at = greatest(o.next_slot_at, challenge_now()) + slot_gap(per_second) * used
 $$;
 
 create or replace function slot_wait(why text, duration interval, is_reserved boolean) returns jsonb

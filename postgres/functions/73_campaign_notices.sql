@@ -1,6 +1,9 @@
 -- R2, R4: the notices of a campaign, from due to accepted. The planner settings are those of 72_campaign.sql.
 
--- Takes notices that are due into the sender's hands, for `leaseSeconds`, as far as the rate allows.
+-- Takes notices that are due into the sender's hands, for `leaseSeconds`, as far as the campaign's rate allows, and the
+-- SMS provider's: announcements go out in what codes leave of it (D8). An own_settings notice that goes by SMS, for want
+-- of an address, is not counted.
+-- rules: leaseSeconds, enforceAfterSeconds, smsCountries, smsRefusedPrefixes, smsPace: {provider, perSecond}.
 -- Returns [{noticeId, memberId, kind, phone, email, language, mobileCarrier, enforceAt?}]; where to is looked up now, so
 -- that nothing goes to a destination of the past. `phone` only where SMS may go there.
 create or replace function take_notices(campaign text, most int, rules jsonb) returns jsonb
@@ -12,6 +15,9 @@ declare
   c campaigns;
   at timestamptz;
   n int := most;
+  sms_provider text := rules->'smsPace'->>'provider';
+  sms_per_second int := (rules->'smsPace'->>'perSecond')::int;
+  sms_left int := spare_slots(sms_provider, sms_per_second);
   paced_from timestamptz;
   named_date timestamptz;
   taken jsonb;
@@ -29,10 +35,17 @@ begin
   named_date := after_quiet_hours(
     at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
 
-  with picked as (
-    select notice_id from campaign_notices
+  with next as materialized (
+    select notice_id, kind, due_at from campaign_notices
     where campaign_id = campaign and state in ('due', 'sending') and due_at <= at
     order by due_at limit greatest(n, 0) for update skip locked
+  ),
+  picked as (
+    select notice_id from (
+      select notice_id, kind, count(*) filter (where kind = 'announcement') over (order by due_at, notice_id) as by_sms
+      from next
+    ) counted
+    where kind <> 'announcement' or sms_left is null or by_sms <= sms_left
   ),
   in_hand as (
     update campaign_notices
@@ -64,6 +77,8 @@ begin
     set paced_until = paced_from + make_interval(secs => jsonb_array_length(taken) * 60.0 / rate_per_minute)
     where campaign_id = campaign;
   end if;
+  perform use_slots(sms_provider, sms_per_second,
+    (select count(*) from jsonb_array_elements(taken) t where t->>'kind' = 'announcement')::int);
   return coalesce(taken, '[]');
 end
 $$;
