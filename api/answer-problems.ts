@@ -10,7 +10,7 @@ import { problem, PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, toProblem } from '.
 /** Answers every error, and every path that is none, with a problem. */
 export function answerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => sendProblem(reply, error, request))
-  const notFound = problem('not_found', 'There is no such path.')
+  const notFound = problem('not_found', 'There is no such path: /docs has those that there are.')
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound, request))
 }
 

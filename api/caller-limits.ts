@@ -99,10 +99,14 @@ export function createCallerLimit({ perSecond, take, log }: CallerLimitOptions):
           return headersOf(batch.ready + batch.left)
         }
         if (now < batch.refusedUntil) {
-          throw problem('too_many_requests', `You may make ${perSecond} requests a second.`, {
-            retryAfter: Math.ceil((batch.refusedUntil - now) / 1000),
-            headers: headersOf(0),
-          })
+          throw problem(
+            'too_many_requests',
+            `You may make ${perSecond} requests a second: come again after retryAfter seconds.`,
+            {
+              retryAfter: Math.ceil((batch.refusedUntil - now) / 1000),
+              headers: headersOf(0),
+            },
+          )
         }
         batch.waiting++
         batch.asking ??= ask(caller, batch).finally(() => (batch.asking = undefined))

@@ -75,7 +75,7 @@ const invalidToken = (why: string): ProblemError =>
 /** @throws {ProblemError} `forbidden` */
 export function requireScope(caller: ApiCaller, scope: Scope): void {
   if (caller.scopes.includes(scope)) return
-  throw problem('forbidden', `This needs the scope ${scope}.`, {
+  throw problem('forbidden', `This needs the scope ${scope}: have it given to this caller.`, {
     headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   })
 }

@@ -89,6 +89,7 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
 function registeringOf({ purpose, destination }: Challenge): Pick<StartRequest, 'registering'> {
   if (purpose !== 'register_phone') return {}
   const registering = destination === null ? undefined : toMobileNumber(destination, 'JP')
-  if (registering === undefined) throw problem('challenge_closed', 'The number is no longer known.')
+  if (registering === undefined)
+    throw problem('challenge_closed', 'The number is no longer known: start a new challenge with it.')
   return { registering }
 }

@@ -209,7 +209,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       background.add('tell of a cancel', cancelled.told)
       const { outcome } = cancelled.challenge
       if (outcome !== 'cancelled') {
-        throw problem('challenge_closed', 'Another outcome stands.', { ...(outcome && { outcome }) })
+        throw problem('challenge_closed', 'It has ended already: outcome says how.', { ...(outcome && { outcome }) })
       }
       return reply.code(204).send(null)
     },

@@ -28,7 +28,7 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     if (!isUtf8(raw)) return done(problem('invalid_request', 'The body is not UTF-8.'))
     const text = raw.toString('utf8')
     void parse(request, text, (error, value: unknown) => {
-      if (error) return done(problem('invalid_request', 'The body is not JSON.'))
+      if (error) return done(problem('invalid_request', 'The body is not JSON, or has a field such as __proto__.'))
       if (hasRepeatedName(text, value)) return done(problem('invalid_request', 'A field stands twice in the body.'))
       done(null, value)
     })

@@ -104,7 +104,10 @@ export function toProblem(error: unknown): ProblemError {
       { retryAfter: 1 },
     )
   }
-  return problem('internal_error', 'The request was not carried out, or only in part.')
+  return problem(
+    'internal_error',
+    'It was not carried out, or only in part: repeat it with its Idempotency-Key, or tell us the requestId.',
+  )
 }
 
 /** What stands as a code and is no text cannot be one (C5): the answer is `invalid_code`. */
@@ -123,7 +126,7 @@ function invalidRequest(issues: readonly Issue[]): ProblemError {
     return problem('invalid_code', 'A code is a text of digits.')
   const mistakes = issues.slice(0, MOST_ISSUES).map(({ keyword, instancePath, message }) => {
     const field = instancePath.slice(1)
-    if (keyword === 'unrecognized_keys') return 'There is a field that is not known here.'
+    if (keyword === 'unrecognized_keys') return 'There is a field that is not known here: /docs has those that are.'
     return `${field || 'The body'}: ${message ?? 'is not valid'}.`
   })
   return problem('invalid_request', mistakes.join(' '))
@@ -131,7 +134,7 @@ function invalidRequest(issues: readonly Issue[]): ProblemError {
 
 /** What the HTTP server itself refuses, by its status. */
 function refusedByServer(status: number): ProblemError {
-  if (status === 404) return problem('not_found', 'There is no such path.')
+  if (status === 404) return problem('not_found', 'There is no such path: /docs has those that there are.')
   if (status === 408) return problem('request_timeout', 'Send the whole request faster.')
   if (status === 413) return problem('payload_too_large', 'Send less.')
   if (status === 414) return problem('uri_too_long', 'Ask for a shorter path.')

@@ -3,11 +3,15 @@ import type { RefusalReason } from '../postgres/challenges.ts'
 import { problem, type ProblemError } from './problems.ts'
 
 const DETAILS: Record<RefusalReason, string> = {
-  locked: 'There were too many wrong attempts.',
-  too_many_challenges: 'A limit on challenges is reached.',
+  locked: 'There were too many wrong codes: try again after retryAfter seconds, or have support unlock the member.',
+  too_many_challenges:
+    'A limit is reached: try again after retryAfter seconds. A code that was sent before goes on counting.',
   challenge_closed: 'It cannot be continued any more: start a new one.',
   idempotency_key_reused: 'Use a new key for another request.',
 }
+
+/** C7: after the hundredth. */
+const LOCKED_FOR_GOOD = 'There were far too many wrong codes: only support can unlock the member.'
 
 /** What a start that was not admitted is to its caller. */
 export function refusalOf(start: NotAdmitted): ProblemError {
@@ -19,8 +23,13 @@ export function refusalOf(start: NotAdmitted): ProblemError {
   }
   if (start.kind === 'undeliverable') {
     const { reason, advice } = start
-    return problem('undeliverable', 'There is no usable destination, or no provider took the code.', { reason, advice })
+    return problem(
+      'undeliverable',
+      'There is no usable destination, or no provider took the code: advice says what the member should do.',
+      { reason, advice },
+    )
   }
   const { reason, retryAfter } = start
-  return problem(reason, DETAILS[reason], retryAfter === undefined ? {} : { retryAfter })
+  if (retryAfter !== undefined) return problem(reason, DETAILS[reason], { retryAfter })
+  return problem(reason, reason === 'locked' ? LOCKED_FOR_GOOD : DETAILS[reason])
 }

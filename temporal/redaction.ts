@@ -16,11 +16,21 @@ const SECRET_FIELDS = new Set(['code', 'seal'])
  */
 export function redactCodes(payload: Payload): Payload {
   if (!payload.data || encodingOf(payload) !== 'json/plain') return payload
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(Buffer.from(payload.data).toString('utf8'))
-    return { ...payload, data: Buffer.from(JSON.stringify(redact(value))) }
+    value = JSON.parse(Buffer.from(payload.data).toString('utf8'))
   } catch {
     return payload
+  }
+  return { ...payload, data: Buffer.from(redactedJson(value)) }
+}
+
+/** What is nested too deeply to be walked through could hide a code: none of it is shown. */
+function redactedJson(value: unknown): string {
+  try {
+    return JSON.stringify(redact(value))
+  } catch {
+    return JSON.stringify(REDACTED)
   }
 }
 

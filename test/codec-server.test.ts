@@ -75,6 +75,12 @@ describe('a code is never shown', () => {
     expect(shown).not.toMatch(/428_?17|０４２/)
   })
 
+  it('in what is nested too deeply to be looked through', async () => {
+    const data = Buffer.from(`{"code":"${CODE}","x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`).toString('base64')
+    const payload = { metadata: { encoding: Buffer.from('json/plain').toString('base64') }, data }
+    expect(JSON.stringify(await decoded(payload))).toBe('["[redacted]"]')
+  })
+
   it('while everything beside it stays as it was', async () => {
     const value = { challengeId: 'c', code: CODE, note: 'kept', attemptsLeft: 4, none: null }
     expect(await decoded(await encrypted(value))).toEqual([{ ...value, code: '[redacted]' }])

@@ -2,6 +2,8 @@
  * U1: the document at `/openapi.json` is OpenAPI 3.1 by an independent validator, says what the code enforces of each call
  * (who may, with which problems), and can be browsed.
  */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PROBLEMS, type ProblemCode } from '../api/problems.ts'
@@ -81,7 +83,11 @@ describe('the document', () => {
       const headers = { authorization: `Bearer ${api.keys.nobody}` }
       const answer = await api.app.inject({ method: method as 'get', url, headers })
       const { detail } = answer.json<{ detail: string }>()
-      expect([name, answer.statusCode, detail]).toEqual([name, 403, `This needs the scope ${scope}.`])
+      expect([name, answer.statusCode, detail]).toEqual([
+        name,
+        403,
+        `This needs the scope ${scope}: have it given to this caller.`,
+      ])
       expect((await api.app.inject({ method: method as 'get', url })).statusCode).toBe(401)
       seen.add(scope!)
     }
@@ -111,6 +117,14 @@ describe('the document', () => {
         expect.arrayContaining(['invalid_request', 'unauthorized', 'forbidden', 'too_many_requests', 'unavailable']),
       )
     }
+  })
+
+  it('leaves no problem without a line on what to do, in docs/http-api.md', async () => {
+    const page = await readFile(join(import.meta.dirname, '../docs/http-api.md'), 'utf8')
+    const told = [...page.matchAll(/^\| (`[a-z_`, ]+`) \| (\d{3}) \| ./gm)].flatMap(([, codes, status]) =>
+      [...codes!.matchAll(/`([a-z_]+)`/g)].map(([, code]) => [code, Number(status)]),
+    )
+    expect(told).toEqual(Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]))
   })
 
   it('has an Idempotency-Key on every call that changes something, but where repeating is without harm by itself', () => {
