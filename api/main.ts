@@ -36,7 +36,7 @@ async function main() {
   const { http, callers, pages, webhooks, codes, policy, campaign } = config
   const log = createLog({ name: NAME, level: config.log.level })
 
-  const tracing = await startTracing(config.tracing, NAME)
+  const tracing = await startTracing(config.tracing, NAME, log)
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const reports = connect(config.postgres.url, {
     poolSize: REPORT_CONNECTIONS,

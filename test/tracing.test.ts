@@ -6,6 +6,7 @@ import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startCollector, type Collector, type CollectedSpan } from './support/otlp-collector.ts'
+import { recordingServer } from './support/recording-server.ts'
 import { startByClient, startSystem, type System, type WorkerProcess } from './support/system.ts'
 import { sendGridEvent, sendGridPost, WEBHOOK_ENV } from './support/webhooks.ts'
 
@@ -241,6 +242,27 @@ describe('one trace', () => {
       },
     })
     await system.until(async () => (await system.codes(other)).length > 0)
+  })
+})
+
+describe('where spans cannot be sent', () => {
+  it('the log says so once, and once that they can be again', async () => {
+    const answer = { status: 400, body: {} }
+    await using collects = await recordingServer(answer)
+    const traced = await system.process('api/main.ts', { OTEL_EXPORTER_OTLP_ENDPOINT: collects.url })
+    const at = /"url":"([^"]+)"/.exec(traced.output())![1]!
+    const posted = async (count: number) => {
+      await fetch(`${at}/v1/challenges/${uuidv7()}`, { headers: { authorization: `Bearer ${KEY}` } })
+      await system.until(async () => collects.requests.length >= count)
+    }
+    const said = () => traced.output().match(/spans can(?:not)? be sent(?: again)?/g)
+    await posted(1)
+    await posted(2)
+    answer.status = 200
+    await posted(3)
+    await system.until(async () => said()?.length === 2)
+    expect(said()).toEqual(['spans cannot be sent', 'spans can be sent again'])
+    await traced.kill('SIGTERM')
   })
 })
 

@@ -4,6 +4,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { context, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { ExportResultCode } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -15,7 +16,9 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
   type Sampler,
+  type SpanExporter,
 } from '@opentelemetry/sdk-trace'
+import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { onlyAllowed } from './allow-list.ts'
 import { ids } from './ids.ts'
@@ -26,7 +29,7 @@ const STOP_WITHIN_MS = 1_000
 
 type Settings = Config<'tracing'>['tracing'] & { readonly endpoint: string }
 
-export function exportSpans(settings: Settings, processName: string): Tracing {
+export function exportSpans(settings: Settings, processName: string, log: Pick<Logger, 'warn' | 'info'>): Tracing {
   const { endpoint, headers, timeoutMs, resource } = settings
   const root = rootSampler(settings)
   decideTracesBy((traceId) => {
@@ -39,7 +42,10 @@ export function exportSpans(settings: Settings, processName: string): Tracing {
     idGenerator: ids,
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: onlyAllowed(new OTLPTraceExporter({ url: endpoint, headers, timeoutMillis: timeoutMs })),
+        exporter: telling(
+          onlyAllowed(new OTLPTraceExporter({ url: endpoint, headers, timeoutMillis: timeoutMs })),
+          log,
+        ),
         scheduledDelayMillis: settings.delayMs,
       }),
     ],
@@ -51,6 +57,22 @@ export function exportSpans(settings: Settings, processName: string): Tracing {
     async stop() {
       await Promise.race([provider.shutdown().catch(() => {}), wait(STOP_WITHIN_MS, undefined, { ref: false })])
     },
+  }
+}
+
+/** What cannot be sent is lost, and nothing waits for it; the log has the first time, and when it is over. */
+function telling(exporter: SpanExporter, log: Pick<Logger, 'warn' | 'info'>): SpanExporter {
+  let isFailing = false
+  return {
+    ...exporter,
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        const wasFailing = isFailing
+        isFailing = result.code === ExportResultCode.FAILED
+        if (isFailing && !wasFailing) log.warn({ err: result.error }, 'spans cannot be sent')
+        if (!isFailing && wasFailing) log.info('spans can be sent again')
+        done(result)
+      }),
   }
 }
 

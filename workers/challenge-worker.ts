@@ -45,7 +45,7 @@ async function runChallengeWorker(): Promise<void> {
   const { policy, codes, providers, retention } = config
   const log = createLog({ name: NAME, level: config.log.level })
   installRuntime(log, config.metrics)
-  const tracing = await startTracing(config.tracing, NAME)
+  const tracing = await startTracing(config.tracing, NAME, log)
   const metrics = await serveMetrics(config.metrics)
   const refusals = createRefusalCounter(metrics.registry)
 
