@@ -12,5 +12,6 @@ WORKDIR /app
 ENV NODE_ENV=production
 COPY --from=dependencies /app/node_modules node_modules
 COPY . .
+RUN node workers/bundle-workflows.ts
 USER node
 CMD ["node", "api/main.ts"]

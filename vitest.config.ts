@@ -1,7 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
-/** These start and kill whole systems, and hold them to times: they have the machine to themselves, one by one. */
-const ALONE = ['test/local-stack.test.ts', 'test/browser-newcomer.test.ts']
+/** These hold whole systems, or many challenges at once, to times: they have the machine to themselves, one by one. */
+const ALONE = [
+  'test/browser-newcomer.test.ts',
+  'test/campaign-beside-challenges.test.ts',
+  'test/fault-run.test.ts',
+  'test/local-stack.test.ts',
+  'test/nexus.test.ts',
+  'test/provider-pace.test.ts',
+  'test/roles.test.ts',
+]
 
 export default defineConfig({
   test: {

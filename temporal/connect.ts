@@ -8,8 +8,12 @@ import { loadClientConnectConfig } from '@temporalio/envconfig'
 import type { KeyRing } from '../config.ts'
 import { createPayloadCodec } from './payload-codec.ts'
 
-const CONVERTERS = new URL('./lenient-converter.ts', import.meta.url).pathname
 const FAILURE_CONVERTER = new URL('./failure-converter.ts', import.meta.url).pathname
+/** Of a worker; the sandbox loads both too. */
+export const WORKER_CONVERTERS = {
+  payloadConverterPath: new URL('./lenient-converter.ts', import.meta.url).pathname,
+  failureConverterPath: FAILURE_CONVERTER,
+}
 
 /** For clients: what cannot be decoded is an error to whoever asked. */
 export const clientDataConverter = (codecKeys: KeyRing): DataConverter => ({
@@ -19,8 +23,7 @@ export const clientDataConverter = (codecKeys: KeyRing): DataConverter => ({
 
 /** For workers: what cannot be decoded arrives as `undefined` (C15). */
 export const workerDataConverter = (codecKeys: KeyRing, onUndecodable: () => void): DataConverter => ({
-  payloadConverterPath: CONVERTERS,
-  failureConverterPath: FAILURE_CONVERTER,
+  ...WORKER_CONVERTERS,
   payloadCodecs: [createPayloadCodec(codecKeys, onUndecodable)],
 })
 

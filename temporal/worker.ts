@@ -13,6 +13,7 @@ import type { VersioningBehavior } from '@temporalio/common'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { temporalAddress, workerDataConverter } from './connect.ts'
+import { bundleWorkflows } from './workflow-bundle.ts'
 
 const LOG_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
 
@@ -56,6 +57,11 @@ const versioned = (
   },
 })
 
+type WorkerSetUp = Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConverter' | 'workflowBundle'> & {
+  readonly workflowsPath: string
+  readonly deployment: Deployment
+}
+
 /**
  * A worker on a connection of its own, to where the environment says that Temporal is.
  *
@@ -65,19 +71,20 @@ const versioned = (
 export async function connectWorker(
   { codecKeys, buildId }: Pick<Config<'temporal'>['temporal'], 'codecKeys' | 'buildId'>,
   log: Pick<Logger, 'warn'>,
-  {
-    deployment,
-    ...options
-  }: Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'> & {
-    readonly deployment: Deployment
-  },
+  { deployment, workflowsPath, interceptors, ...options }: WorkerSetUp,
 ): Promise<ConnectedWorker> {
   const { connectionOptions, namespace = 'default' } = temporalAddress()
-  const connection = await NativeConnection.connect(connectionOptions)
+  const { workflowModules, ...otherInterceptors } = interceptors ?? {}
+  const [connection, workflowBundle] = await Promise.all([
+    NativeConnection.connect(connectionOptions),
+    bundleWorkflows(workflowsPath, workflowModules),
+  ])
   const worker = await Worker.create({
     connection,
     namespace,
     dataConverter: workerDataConverter(codecKeys, () => log.warn('a payload could not be decrypted')),
+    workflowBundle,
+    interceptors: otherInterceptors,
     // Short: the first task after a worker was killed waits this long for it.
     stickyQueueScheduleToStartTimeout: '1s',
     shutdownGraceTime: '3s',

@@ -9,6 +9,9 @@ import { readTraceHeader } from './temporal-header.ts'
 import { readTraceparent, writeTraceparent } from './traceparent.ts'
 import type { EndedWorkflow, TracingSinks } from './workflow-interceptors.ts'
 
+/** What its bundle of workflows has more; a path. */
+export const WORKFLOW_INTERCEPTORS = new URL('./workflow-interceptors.ts', import.meta.url).pathname
+
 /** What a worker that traces is given; its activities that belong to no trace have no span. */
 export function traceWorker(): Pick<WorkerOptions, 'interceptors' | 'sinks'> {
   const sinks: InjectedSinks<TracingSinks> = {
@@ -17,7 +20,7 @@ export function traceWorker(): Pick<WorkerOptions, 'interceptors' | 'sinks'> {
   return {
     sinks,
     interceptors: {
-      workflowModules: [new URL('./workflow-interceptors.ts', import.meta.url).pathname],
+      workflowModules: [WORKFLOW_INTERCEPTORS],
       activity: [
         ({ info }) => ({
           inbound: {
