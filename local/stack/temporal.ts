@@ -10,6 +10,9 @@ import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
 
 const CLI_VERSION = '1.5.1'
 const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
+/** What that is built of, about. */
+const GO_STEPS = 1_450
+const REPORT_EVERY = 50
 const SEARCH_ATTRIBUTES = [
   'MemberId=Keyword',
   'Purpose=Keyword',
@@ -134,14 +137,14 @@ async function download(cache: string) {
 
 async function build(cache: string, { env, guard, report }: PartOptions) {
   let last = ''
-  let packages = 0
+  let steps = 0
   const problem = await runTool('go', ['install', '-v', GO_PACKAGE], {
     env: { ...env, GOBIN: cache, CGO_ENABLED: '0' },
     guard,
     onLine(line) {
       last = line
-      packages += 1
-      report(`building Temporal's program with Go: step ${packages}, ${line}`)
+      steps += 1
+      if (steps % REPORT_EVERY === 0) report(`building Temporal's program with Go: step ${steps} of about ${GO_STEPS}`)
     },
   })
   if (problem !== undefined) throw new Error(last ? `${problem}, ${last}` : problem)
