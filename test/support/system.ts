@@ -140,7 +140,7 @@ export async function startSystem(overrides: Record<string, string> = {}): Promi
   }
 }
 
-/** The three lines of a plain Temporal client, as the README has them. */
+/** As an upstream starts one with a plain Temporal client (U2). */
 export const startByClient = (system: System, input: ChallengeInput) =>
   system.temporal.workflow.start<(input: ChallengeInput) => Promise<ChallengeResult>>('otpChallenge', {
     workflowId: `otp-challenge/${input.memberId}`,
