@@ -6,6 +6,7 @@ import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from '../config.ts'
+import { PROCESS_SECTIONS } from '../operations/doctor.ts'
 import { developmentKeys } from './development-keys.ts'
 import { LOCAL_FOLDER, removeEndpoints } from './endpoints.ts'
 import { composeWholeEnvironment } from './environment.ts'
@@ -69,25 +70,8 @@ async function stop(folder: string, system: System, guard: Guard) {
 
 /** Refuses bad configuration before anything starts (Q3). */
 function checkConfiguration(env: NodeJS.ProcessEnv) {
-  loadConfig(
-    [
-      'http',
-      'callers',
-      'pages',
-      'postgres',
-      'temporal',
-      'codecServer',
-      'kafka',
-      'codes',
-      'policy',
-      'campaign',
-      'providers',
-      'retention',
-      'metrics',
-      'log',
-    ],
-    env,
-  )
+  const sections = new Set([...Object.values(PROCESS_SECTIONS).flat(), 'metrics', 'tracing', 'log'] as const)
+  loadConfig([...sections], env)
 }
 
 /** Resolves at Ctrl-C, SIGTERM, a closed terminal, `npm run reset`, or the end of the npm that started this. */

@@ -3,7 +3,7 @@
  */
 import type { Connection } from '@temporalio/client'
 import proto from '@temporalio/proto'
-import { CAMPAIGN_ID, CHANNEL, MEMBER_ID, OUTCOME, PURPOSE, WAVE } from '../workflows/search-attributes.ts'
+import { SEARCH_ATTRIBUTES } from '../workflows/search-attributes.ts'
 
 const { IndexedValueType } = proto.temporal.api.enums.v1
 const TYPES = {
@@ -12,7 +12,7 @@ const TYPES = {
 } as const
 
 /** Name and type of each. */
-const WANTED = [MEMBER_ID, PURPOSE, CHANNEL, OUTCOME, CAMPAIGN_ID, WAVE].map(({ name, type }) => ({
+const WANTED = SEARCH_ATTRIBUTES.map(({ name, type }) => ({
   name,
   type: TYPES[type],
 }))

@@ -10,3 +10,6 @@ export const CHANNEL = defineSearchAttributeKey('Channel', 'KEYWORD')
 export const OUTCOME = defineSearchAttributeKey('Outcome', 'KEYWORD')
 export const CAMPAIGN_ID = defineSearchAttributeKey('CampaignId', 'KEYWORD')
 export const WAVE = defineSearchAttributeKey('Wave', 'INT')
+
+/** What a namespace must have. */
+export const SEARCH_ATTRIBUTES = [MEMBER_ID, PURPOSE, CHANNEL, OUTCOME, CAMPAIGN_ID, WAVE] as const

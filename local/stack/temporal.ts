@@ -4,6 +4,7 @@ import { mkdir, readdir, rename } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts'
 import { PartUnavailable } from './errors.ts'
 import type { Part, PartOptions } from './part.ts'
 import { cacheFolder, runTool, startProgram, whenReady } from './program.ts'
@@ -13,14 +14,8 @@ const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
 /** What that is built of, about. */
 const GO_STEPS = 1_450
 const REPORT_EVERY = 50
-const SEARCH_ATTRIBUTES = [
-  'MemberId=Keyword',
-  'Purpose=Keyword',
-  'Channel=Keyword',
-  'Outcome=Keyword',
-  'CampaignId=Keyword',
-  'Wave=Int',
-]
+/** As its command line names types. */
+const TYPES = { KEYWORD: 'Keyword', INT: 'Int' } as const
 
 export interface TemporalOptions extends PartOptions {
   /** The Web UI's port; without it there is none. */
@@ -68,7 +63,7 @@ function serverArguments({ folder, port, uiPort, codecServer, namespaces = [] }:
     '--sqlite-pragma=synchronous=normal',
     // At the default of 20 a second, task starts of a busy server wait for each other in steps of 50 ms.
     '--dynamic-config-value=history.transferProcessorMaxPollRPS=2000',
-    ...SEARCH_ATTRIBUTES.map((name) => `--search-attribute=${name}`),
+    ...SEARCH_ATTRIBUTES.map(({ name, type }) => `--search-attribute=${name}=${TYPES[type]}`),
     ...namespaces.map((name) => `--namespace=${name}`),
     uiPort === undefined ? '--headless' : `--ui-port=${uiPort}`,
     ...(codecServer === undefined ? [] : [`--ui-codec-endpoint=${codecServer}`]),
