@@ -75,6 +75,7 @@ export function createCallerLimit({ perSecond, take, log }: CallerLimitOptions):
     const wanted = Math.min(perSecond, Math.max(batch.size, batch.waiting))
     const taken = await within(ASK_WITHIN_MS, take(caller, wanted)).catch((error: unknown): TakenRequests => {
       log.warn({ err: describeError(error) }, 'a caller is counted by this instance alone')
+      batch.refusedUntil = performance.now() + BATCH_LIVES_MS
       return { granted: perSecond, left: 0, inMs: 0 }
     })
     const now = performance.now()

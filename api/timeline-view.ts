@@ -28,7 +28,7 @@ const stepSchema = z.discriminatedUnion('step', [
     at: time,
     verdict: z.enum(VERDICTS),
     attemptsLeft: count,
-    via: z.enum(['http', 'page', 'signal', 'update']).describe('How the code came'),
+    via: z.enum(['http', 'page', 'signal', 'update', 'nexus']).describe('How the code came'),
   }),
   z.object({ step: z.literal('closed'), at: time, outcome: z.string(), reason: z.string().optional() }),
 ])
@@ -86,9 +86,8 @@ function stepsOf({ challenge, provider, failedOverFrom, attempts, receipts }: Ch
 }
 
 /** The id itself stays here: a caller's idempotency key stands in it. */
-function wayOf(attemptId: string): 'http' | 'page' | 'signal' | 'update' {
-  if (attemptId.startsWith('page:')) return 'page'
-  if (attemptId.startsWith('http:')) return 'http'
+function wayOf(attemptId: string): 'http' | 'page' | 'signal' | 'update' | 'nexus' {
+  for (const way of ['page', 'nexus', 'http'] as const) if (attemptId.startsWith(`${way}:`)) return way
   const [, way] = /^[0-9a-f-]{36}:(signal|update):/.exec(attemptId) ?? []
   return (way as 'signal' | 'update' | undefined) ?? 'http'
 }

@@ -32,6 +32,7 @@ export function addOutboxCommands(program: Command, { api, signal }: CommandDeps
         ...(to !== undefined && { to }),
         ...(member !== undefined && { memberId: member }),
       })
+      if (asked.doneAt === undefined) console.error('Waiting for the outbox relay to put them back …')
       const done = await untilDone(asked)
       console.log(json ? JSON.stringify(done) : inWords(done))
 

@@ -1,11 +1,11 @@
 /** The CLI `otp`. */
 import { z } from 'zod'
-import { httpUrl, text } from './values.ts'
+import { baseUrl, text } from './values.ts'
 
 /** Which API the CLI `otp` speaks to; where neither is set, the one that `npm start` runs on the same machine. */
 export const cli = z
   .object({
-    OTP_API_URL: httpUrl('wants the http(s) URL of the API').optional(),
+    OTP_API_URL: baseUrl('wants the http(s) URL of the API').optional(),
     OTP_API_KEY: text('wants an API key').optional(),
   })
   .superRefine((v, context) => {

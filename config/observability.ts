@@ -1,6 +1,6 @@
 /** Logs and traces. */
 import { z } from 'zod'
-import { boolean, httpUrl, int, pairs, text } from './values.ts'
+import { baseUrl, boolean, httpUrl, int, pairs, text } from './values.ts'
 
 export const log = z
   .object({
@@ -33,7 +33,7 @@ const tracesEndpoint = (
  */
 export const tracing = z
   .object({
-    OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl('wants the http(s) URL of an OTLP collector').optional(),
+    OTEL_EXPORTER_OTLP_ENDPOINT: baseUrl('wants the http(s) URL of an OTLP collector').optional(),
     /** Where traces go to a place of their own: the whole URL. */
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl('wants the http(s) URL to which traces are posted').optional(),
     OTEL_EXPORTER_OTLP_PROTOCOL: z

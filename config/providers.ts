@@ -2,15 +2,15 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { messageFields } from './messages.ts'
-import { httpUrl, int, pem, text } from './values.ts'
+import { baseUrl, int, pem, text } from './values.ts'
 
 export const providers = z
   .object({
     SENDGRID_API_KEY: text('wants the SendGrid API key'),
-    SENDGRID_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.sendgrid.com'),
+    SENDGRID_BASE_URL: baseUrl('wants an http(s) URL').default('https://api.sendgrid.com'),
     VONAGE_APPLICATION_ID: z.uuid({ error: "wants the Vonage application's id (a UUID)" }),
     VONAGE_PRIVATE_KEY: pem("wants the Vonage application's private key (PEM)"),
-    VONAGE_BASE_URL: httpUrl('wants an http(s) URL').default('https://api.nexmo.com'),
+    VONAGE_BASE_URL: baseUrl('wants an http(s) URL').default('https://api.nexmo.com'),
     OTP_EMAIL_FROM: messageFields.OTP_EMAIL_FROM,
     OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
     OTP_SMS_FROM_SOFTBANK: messageFields.OTP_SMS_FROM_SOFTBANK,

@@ -1,6 +1,6 @@
 /** What our processes share: Postgres, Temporal and Kafka. */
 import { z } from 'zod'
-import { boolean, int, keyRing, list } from './values.ts'
+import { boolean, int, keyRing, list, text } from './values.ts'
 
 export const postgres = z
   .object({
@@ -8,6 +8,8 @@ export const postgres = z
     OTP_DATABASE_POOL_SIZE: int(1, 100, 10),
   })
   .transform((v) => ({ url: v.DATABASE_URL, poolSize: v.OTP_DATABASE_POOL_SIZE }))
+
+const BUILD_ID = 'wants a name such as 2026-12-01.1 or a commit'
 
 /** `TEMPORAL_ADDRESS`, TLS and API keys are read by the SDK's own profile loader (`@temporalio/envconfig`). */
 export const temporal = z
@@ -17,8 +19,8 @@ export const temporal = z
     OTP_SWEEP_INTERVAL_SECONDS: int(1, 3_600, 30),
     /** Names what is deployed, for Worker Versioning (docs/deploying.md); without it, workers have no versions. */
     OTP_BUILD_ID: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,64}$/, 'wants a name such as 2026-12-01.1 or a commit')
+      .string({ error: BUILD_ID })
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, BUILD_ID)
       .optional(),
   })
   .transform((v) => ({
@@ -34,8 +36,8 @@ export const kafka = z
     KAFKA_SASL_MECHANISM: z
       .enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'wants plain, scram-sha-256 or scram-sha-512' })
       .optional(),
-    KAFKA_SASL_USERNAME: z.string().optional(),
-    KAFKA_SASL_PASSWORD: z.string().optional(),
+    KAFKA_SASL_USERNAME: text('wants a name').optional(),
+    KAFKA_SASL_PASSWORD: text('wants a password').optional(),
   })
   .superRefine((v, context) => {
     const given = [v.KAFKA_SASL_MECHANISM, v.KAFKA_SASL_USERNAME, v.KAFKA_SASL_PASSWORD]

@@ -16,9 +16,11 @@ export const port = wholeNumber(1, 65_535)
 /** Anything but nothing. */
 export const text = (wants: string) => z.string({ error: wants }).min(1, wants)
 
-/** Without the slashes at its end. */
-export const httpUrl = (wants: string) =>
-  z.url({ protocol: /^https?$/, error: wants }).transform((url) => url.replace(/\/+$/, ''))
+/** To the letter. */
+export const httpUrl = (wants: string) => z.url({ protocol: /^https?$/, error: wants })
+
+/** What paths are put behind: without the slashes at its end. */
+export const baseUrl = (wants: string) => httpUrl(wants).transform((url) => url.replace(/\/+$/, ''))
 
 export const boolean = z
   .enum(['true', 'false'], { error: 'wants true or false' })

@@ -67,8 +67,8 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 function readersOfSections(): Map<string, string[]> {
   const readers = new Map<string, string[]>()
   for (const [who, path] of Object.entries(ENTRANCES)) {
-    const [, names = ''] = /loadConfig\(\[([^\]]*)\]/.exec(read(path)) ?? []
-    for (const [, name] of names.matchAll(/'(\w+)'/g)) readers.set(name!, [...(readers.get(name!) ?? []), who])
+    const lists = [...read(path).matchAll(/loadConfig\(\[([^\]]*)\]/g)].map(([, names]) => names).join()
+    for (const [, name] of lists.matchAll(/'(\w+)'/g)) readers.set(name!, [...(readers.get(name!) ?? []), who])
   }
   return readers
 }

@@ -11,6 +11,7 @@ const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 export interface ClosedChallenge {
   readonly outcome: string
   readonly purpose: string
+  readonly reason?: string
   /** Absent where it was refused before a channel was chosen. */
   readonly channel?: string
   readonly sentAt?: string
@@ -37,9 +38,10 @@ export function countOutcomes(registry: Registry) {
     buckets: SECONDS,
     registers: [registry],
   })
-  return ({ outcome, purpose, channel = 'none', sentAt, closedAt }: ClosedChallenge): void => {
+  return ({ outcome, purpose, reason, channel = 'none', sentAt, closedAt }: ClosedChallenge): void => {
     if (secondsBetween(closedAt, new Date().toISOString()) > LATEST_SECONDS) return
-    outcomes.inc({ outcome, channel, purpose })
+    // What a Temporal client made up is no label.
+    outcomes.inc({ outcome, channel, purpose: reason === 'unknown_purpose' ? 'unknown' : purpose })
     if (outcome === 'verified' && sentAt !== undefined) verified.observe({ channel }, secondsBetween(sentAt, closedAt))
   }
 }

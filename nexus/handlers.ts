@@ -87,10 +87,9 @@ function challengeOperation(dependencies: OtpServiceDependencies): OperationHand
     },
 
     async cancel(_context, challengeId) {
-      const cancelled = isChallengeId(challengeId)
-        ? await cancelChallenge({ sql, temporal, policy }, challengeId)
-        : undefined
-      if (cancelled === undefined) throw new HandlerError('NOT_FOUND', 'no such challenge')
+      const challenge = isChallengeId(challengeId) ? await readChallenge(sql, challengeId) : undefined
+      if (challenge?.caller !== TEMPORAL_CALLER) throw new HandlerError('NOT_FOUND', 'no such challenge')
+      const cancelled = (await cancelChallenge({ sql, temporal, policy }, challengeId))!
       // Postgres has decided: what is not told now, the sweep tells.
       await cancelled.told.catch(() => log.warn('an execution could not be told of a cancel', { challengeId }))
     },

@@ -37,7 +37,11 @@ export async function takeOutbox(sql: Sql, limit: number): Promise<OutboxRow[] |
     order by id`
   if (!rows[0]?.held) return undefined
   if (rows[0].asked) {
-    await sql`select carry_out_replays()`
+    await sql.begin(async (transaction) => {
+      // However long: millions may have been asked for. A limit set within the function would come too late for its own call.
+      await transaction`set local statement_timeout = 0`
+      await transaction`select carry_out_replays()`
+    })
     return takeOutbox(sql, limit)
   }
   return rows.filter((row): row is OutboxRow & { held: boolean; asked: boolean } => row.id !== null)

@@ -18,6 +18,7 @@ it('every variable that config/ names is on it, with what it wants', () => {
   expect(variables.length).toBeGreaterThan(60)
   for (const name of variables)
     expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| [^|]* \\| [^|]*\\S[^|]* \\|`, 'm'))
+  expect(page).not.toContain('Invalid input')
 })
 
 it('every section is read by somebody, or is for who shows messages', () => {

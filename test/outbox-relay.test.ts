@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { connect } from '../postgres/connect.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { askReplay, forgetSent, readReplay, type ReplayRequest } from '../postgres/outbox.ts'
+import { askReplay, forgetSent, readReplay, takeOutbox, type ReplayRequest } from '../postgres/outbox.ts'
 import { asAdministrator, createDatabase } from './support/database.ts'
 import type { TestDatabase } from './support/database.ts'
 import { createTopic, readTopic, startProcess } from './support/kafka.ts'
@@ -239,6 +239,22 @@ describe('a replay', () => {
     const times = await timesSent()
     expect(Math.min(...times.values())).toBe(2)
     expect(await sql`select from outbox_replays`).toHaveLength(1)
+  })
+
+  it('takes longer than a statement may: it is carried out all the same', async () => {
+    await write(0, 60_000)
+    await sql`with gone as (delete from outbox returning *)
+      insert into outbox_sent (id, event_id, type, subject, data, occurred_at)
+      select id, event_id, type, subject, data, occurred_at from gone`
+    const impatient = connect(database.url, { poolSize: 1, name: 'test', statementTimeoutMs: 150 })
+    try {
+      const { replayId } = (await ask())!
+      expect(await takeOutbox(impatient, 10)).toHaveLength(10)
+      expect(await readReplay(sql, replayId)).toMatchObject({ events: 60_000 })
+      expect(await impatient`show statement_timeout`).toEqual([{ statement_timeout: '150ms' }])
+    } finally {
+      await impatient.end()
+    }
   })
 
   it('is refused under an id that was used for another one', async () => {

@@ -78,7 +78,8 @@ async function runChallengeWorker(): Promise<void> {
   })
   const noticeWorker = await connectWorker(config.temporal, log, {
     taskQueue: NOTICE_TASK_QUEUE,
-    deployment: DEPLOYMENT,
+    // A notice tries for a day, longer than two builds run side by side.
+    deployment: { name: NAME, behavior: 'AUTO_UPGRADE' },
     workflowsPath: new URL('../workflows/notice-queue.ts', import.meta.url).pathname,
     activities: createMemberNoticeActivities({ sql, ...delivery }),
     // Few, so that a provider that hangs is not called by more.

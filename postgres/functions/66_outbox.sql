@@ -27,7 +27,6 @@ $$;
 -- on their way would be passed over.
 create or replace function carry_out_replays() returns void
   language plpgsql volatile
-  set statement_timeout = 0
 as $$
 declare
   r outbox_replays;
