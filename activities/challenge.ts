@@ -156,7 +156,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     },
 
     /**
-     * Judges an attempt that came as a signal or an Update (C5).
+     * Judges an attempt that came as a signal or an Update to the execution of this member (C5).
      *
      * @returns the answer, and the challenge's result where one stands
      * @throws a non-retryable failure `invalid_code`, `unknown_challenge`, or `invalid_request` for an id that cannot be kept
@@ -165,12 +165,16 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       challengeId,
       code,
       attemptId,
-    }: VerifyCodeInput & { attemptId: string }): Promise<{ answer: VerifyCodeResult; closed?: ChallengeResult }> {
+      memberId,
+    }: VerifyCodeInput & { attemptId: string; memberId: string }): Promise<{
+      answer: VerifyCodeResult
+      closed?: ChallengeResult
+    }> {
       const normalised = normaliseCode(code, codes.digits)
       if (normalised === undefined) {
         throw ApplicationFailure.nonRetryable(`a code has ${codes.digits} digits`, 'invalid_code')
       }
-      const attempt = { challengeId, code: normalised, attemptId, fromWorkflow: true }
+      const attempt = { challengeId, code: normalised, attemptId, memberId, fromWorkflow: true }
       // The id is the caller's own, of an Update.
       const judgement = await judgeCode(dependencies, attempt).catch((error: unknown) =>
         refuseUnkeepable(error, 'invalid_request'),

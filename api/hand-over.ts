@@ -30,10 +30,11 @@ export async function handedOver(deps: RouteDeps, start: Started): Promise<Chall
     },
   )
   const standing = await Promise.race([waiting, startFailed])
-  if (standing.outcome === null) return standing
-  // The notification tells of the outcome, and no more.
-  const closed = inPostgres((sql) => readChallenge(sql, challenge.challengeId))
-  return (await closed.catch(() => undefined)) ?? standing
+  const isMoved = standing.channel !== challenge.channel
+  if (standing.outcome === null && !isMoved) return standing
+  // The notification tells of an outcome and of another channel, but not of all that goes with them.
+  const whole = inPostgres((sql) => readChallenge(sql, challenge.challengeId))
+  return (await whole.catch(() => undefined)) ?? (isMoved ? challenge : standing)
 }
 
 /** Whatever goes wrong with the waiting, the challenge stands, and its status can be asked for. */

@@ -5,7 +5,7 @@
 import { readChallenge, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
 
-type Notice = Pick<Challenge, 'challengeId' | 'sentAt' | 'expiresAt' | 'outcome' | 'reason' | 'advice'>
+type Notice = Pick<Challenge, 'challengeId' | 'channel' | 'sentAt' | 'expiresAt' | 'outcome' | 'reason' | 'advice'>
 
 export interface SentWaiter {
   /**

@@ -7,6 +7,7 @@ import type { Policy } from '../config.ts'
 import type { VerifyCodeResult } from '../domain/challenge.ts'
 import { closeChallenge, markTold, resultOf, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { openExecution } from '../temporal/open-execution.ts'
 import { recordStep } from '../tracing/challenge-trace.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
@@ -68,13 +69,21 @@ export async function cancelChallenge(
   return closed && { challenge: closed.challenge, told: tell(temporal, closed.challenge, (handle) => handle.cancel()) }
 }
 
+/** One that was started, and has not opened the challenge: it may wait for the provider. */
+async function waitingRun(temporal: Client, workflowId: string, { challengeId }: Challenge) {
+  const open = await openExecution(temporal, workflowId)
+  return open?.challengeId === challengeId ? open.runId : undefined
+}
+
 type Handle = ReturnType<Client['workflow']['getHandle']>
 
-async function tell(temporal: Client, { memberId, runId }: Challenge, how: (handle: Handle) => Promise<unknown>) {
-  // Not opened yet: the workflow's first statement finds the outcome.
-  if (runId === null) return
+async function tell(temporal: Client, challenge: Challenge, how: (handle: Handle) => Promise<unknown>) {
+  const workflowId = challengeWorkflowId(challenge.memberId)
+  const runId = challenge.runId ?? (await waitingRun(temporal, workflowId, challenge))
+  // Not started yet: its first statement finds the outcome.
+  if (runId === undefined) return
   try {
-    await how(temporal.workflow.getHandle(challengeWorkflowId(memberId), runId))
+    await how(temporal.workflow.getHandle(workflowId, runId))
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error
   }

@@ -22,6 +22,8 @@ export interface Submission {
   readonly fromWorkflow: boolean
   /** Only a challenge that this caller started; others are unknown to it (U1). */
   readonly startedBy?: string
+  /** Only a challenge of this member. */
+  readonly memberId?: string
 }
 
 /** A judgement, and where it closed the challenge what proves that to the workflow. */
@@ -35,9 +37,11 @@ export async function judgeCode(
   { sql, policy, codes }: Judge,
   submission: Submission,
 ): Promise<SealedJudgement | undefined> {
-  const { challengeId, code, attemptId, fromWorkflow, startedBy } = submission
+  const { challengeId, code, attemptId, fromWorkflow, startedBy, memberId } = submission
   const material = await judgingMaterial(sql, challengeId, policy)
-  if (material === undefined || (startedBy !== undefined && startedBy !== material.caller)) return undefined
+  if (material === undefined) return undefined
+  if (startedBy !== undefined && startedBy !== material.caller) return undefined
+  if (memberId !== undefined && memberId !== material.memberId) return undefined
 
   const { masterKeys, digits } = codes
   const complete = ({ challengeId: id, keyId, nonce }: StoredMaterial): CodeMaterial => ({

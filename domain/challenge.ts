@@ -124,7 +124,7 @@ export function isVerifyCodeInput(value: unknown): value is VerifyCodeInput {
 export function normaliseCode(value: unknown, digits: number): string | undefined {
   if (typeof value !== 'string' || value.length > 64) return undefined
   const code = value
-    .replaceAll(/[\s\-\u2010-\u2015\u2212\u30FC\uFF0D]/g, '')
+    .replaceAll(/[\s\-\u2010-\u2015\u2212\u30FC\uFF0D\uFF70]/g, '')
     .replaceAll(/[\uFF10-\uFF19]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xff10 + 0x30))
   return code.length === digits && /^[0-9]+$/.test(code) ? code : undefined
 }

@@ -123,7 +123,7 @@ export function smsSender(
   mobileCarrier: string | null,
   senders: { readonly from: string; readonly fromSoftbank: string },
 ): string {
-  return mobileCarrier === 'softbank' ? senders.fromSoftbank : senders.from
+  return mobileCarrier?.toLowerCase() === 'softbank' ? senders.fromSoftbank : senders.from
 }
 
 /** The block of 10,000 numbers that an hourly budget is kept for (C9, against SMS pumping). */

@@ -5,7 +5,7 @@
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
 import { chooseDestination, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
-import { admit, moveToChannel, type Challenge, type Limit, type RefusalReason } from './challenges.ts'
+import { admit, admittedUnder, moveToChannel, type Challenge, type Limit, type RefusalReason } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
 export interface AdmissionRequest {
@@ -62,11 +62,24 @@ export interface Member {
 /** A member event may come between our look and the statement; more than once is already rare. */
 const LOOKS = 5
 
+/**
+ * Admits a challenge, or says why not. A refusal has changed nothing.
+ *
+ * Under an idempotency key the answer is that of the first time, whatever has become of the member since (C13).
+ */
 export async function admitChallenge(
   sql: Sql,
   policy: Policy,
   request: AdmissionRequest,
 ): Promise<Admitted | NotAdmitted> {
+  const admission = await admitMember(sql, policy, request)
+  const { idempotency, caller } = request
+  const isKeyJudged = admission.kind !== 'unknown_member' && admission.kind !== 'undeliverable'
+  if (idempotency === undefined || isKeyJudged) return admission
+  return (await admittedUnder(sql, caller, idempotency, policy)) ?? admission
+}
+
+async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest): Promise<Admitted | NotAdmitted> {
   const { registering, continues, ipHash, idempotency, traceparent } = request
   if (
     !policy.purposes.includes(request.purpose) ||
@@ -99,7 +112,7 @@ export async function admitChallenge(
         caller: request.caller,
         ...addressed(choice),
         language: request.locale ?? member.language ?? 'ja',
-        mobileCarrier: registering ? null : member.mobileCarrier,
+        mobileCarrier: registering && registering.e164 !== member.phone ? null : member.mobileCarrier,
         ...(ipHash !== undefined && { ipHash }),
         ...(continues !== undefined && { continues }),
         ...(traceparent !== undefined && { traceparent }),

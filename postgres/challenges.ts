@@ -80,9 +80,22 @@ export type Admission =
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number; readonly limit?: Limit }
   | { readonly kind: 'member_changed' }
 
+/** C2 (a): see `postgres/functions/20_admit.sql`. */
 export async function admit(sql: Sql, request: AdmitRequest, policy: Policy): Promise<Admission> {
   const [row] = await sql<[{ answer: Admission }]>`select admit(${json(sql, request)}, ${json(sql, policy)}) as answer`
   return row.answer
+}
+
+/** C13. @returns what stands under an idempotency key of a caller; nothing for a new one, or where the start is void */
+export async function admittedUnder(
+  sql: Sql,
+  caller: string,
+  { key, requestHash }: { readonly key: string; readonly requestHash: string },
+  policy: Policy,
+): Promise<Exclude<Admission, { kind: 'member_changed' }> | undefined> {
+  const [row] = await sql<[{ answer: Exclude<Admission, { kind: 'member_changed' }> | null }]>`
+    select admitted_under(${caller}, ${key}, decode(${requestHash}, 'hex'), challenge_now(), ${json(sql, policy)}) as answer`
+  return row.answer ?? undefined
 }
 
 export async function giveWay(sql: Sql, challengeId: string, policy: Policy): Promise<Challenge> {
@@ -204,7 +217,9 @@ export async function judgingMaterial(
           'challengeId', o.challenge_id, 'keyId', o.key_id, 'nonce', encode(o.nonce, 'hex')))
         from (
           select * from challenges o
-          where o.member_id = c.member_id and o.seq between c.seq - 20 and c.seq - 1 and o.outcome = 'superseded'
+          where o.member_id = c.member_id and o.seq between c.seq - 20 and c.seq - 1
+            -- Until this one's own code goes out, the earlier challenge is still open.
+            and (o.outcome = 'superseded' or (o.outcome is null and c.send_began_at is null))
             and o.send_began_at > challenge_now() - make_interval(secs => ${policy.olderCodeSeconds})
           order by o.seq desc limit 10
         ) o), '[]') else '[]' end as older

@@ -272,6 +272,17 @@ describe('an end user’s address (C9)', () => {
   })
 })
 
+it('a start whose code went over to the other channel says where it went', async () => {
+  const memberId = await api.system.addMember({ phone: '+819011112222', email: 'hanako@example.jp' })
+  await api.system.simulators.faults({ status: 422, to: '+819011112222' })
+  const answer = await start({ memberId, purpose: 'view_membership' })
+  await api.system.simulators.faults({})
+  expect([answer.statusCode, answer.json()]).toMatchObject([
+    201,
+    { status: 'open', channel: 'email', destination: 'h***@e***.jp' },
+  ])
+})
+
 describe('an Idempotency-Key', () => {
   it('makes parallel starts one challenge and one message', async () => {
     const memberId = await api.system.addMember()
@@ -292,6 +303,20 @@ describe('an Idempotency-Key', () => {
     expect(again.json()).toEqual(first.json())
     expectProblem(await start({ memberId, purpose: 'view_membership' }, { key }), 422, 'idempotency_key_reused')
     expect(await api.system.codes(memberId)).toHaveLength(1)
+  })
+
+  it('gives the answer of the first time, whatever has become of the member', async () => {
+    const memberId = await api.system.addMember({ channel: 'email', phone: null })
+    const key = randomUUID()
+    const body = { memberId, purpose: 'view_membership' }
+    const { challengeId } = (await start(body, { key })).json<{ challengeId: string }>()
+    for (const change of ["email = '.a@example.jp'", "status = 'withdrawn'"]) {
+      await api.system.sql.unsafe(`update members set ${change} where member_id = '${memberId}'`)
+      const again = await start(body, { key })
+      expect([again.statusCode, again.json<{ challengeId: string }>().challengeId]).toEqual([201, challengeId])
+    }
+    expectProblem(await start({ ...body, memberId: 'nobody' }, { key }), 422, 'idempotency_key_reused')
+    expectProblem(await start({ ...body, memberId: 'nobody' }, { key: randomUUID() }), 404, 'unknown_member')
   })
 
   it('is its caller’s own, and apart for each operation', async () => {

@@ -11,6 +11,7 @@ import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
 import { readChallenge } from '../postgres/challenges.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { challengeStatusQuery, verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
+import { holdHead } from './support/head-lock.ts'
 import { judgeFor, startByClient, startSystem, wrongCode, type System } from './support/system.ts'
 
 let system: System
@@ -174,6 +175,65 @@ describe('a cancelled challenge', () => {
       return description.status.name !== 'RUNNING' && description
     })
     expect(status.name).toBe('CANCELLED')
+  })
+
+  it('before its code could be sent shows as Canceled at once', async () => {
+    const memberId = await system.addMember()
+    const hold = await system.sql`
+      insert into provider_pace (provider, limited_until) values ('vonage', challenge_now() + interval '1 minute')
+      on conflict (provider) do update set limited_until = excluded.limited_until`
+    expect(hold.count).toBe(1)
+    try {
+      const started = await startChallenge(
+        { ...system, policy: system.config.policy },
+        { memberId, purpose: 'redeem_benefit', caller: 'test' },
+      )
+      if (!('challenge' in started)) throw new Error('it was not admitted')
+      await started.started
+      const { challengeId } = started.challenge
+      const cancelled = await cancelChallenge({ ...system, policy: system.config.policy }, challengeId)
+      await cancelled?.told
+      const ended = system.temporal.workflow.getHandle(challengeWorkflowId(memberId)).result()
+      const failure = (await ended.catch((error: unknown) => error)) as WorkflowFailedError
+      expect(failure.cause).toBeInstanceOf(CancelledFailure)
+    } finally {
+      await system.sql`delete from provider_pace`
+    }
+  })
+
+  it('answers an attempt that it accepted while it was closed', async () => {
+    const memberId = await system.addMember()
+    const { challengeId, code } = await start(memberId)
+    const handle = system.temporal.workflow.getHandle(challengeWorkflowId(memberId))
+    // The close waits for the head, and the attempt behind it; then for the attempts, which the close does not touch.
+    const head = await holdHead(system.sql, memberId)
+    const attempts = await system.sql.reserve()
+    await attempts`begin`
+    await attempts`lock table attempts`
+    await handle.cancel()
+    await system.until(async () => (await head.waiting()) > 0)
+    const answer = handle.executeUpdate(verifyCodeUpdate, { args: [{ challengeId, code }] })
+    await system.until(async () => {
+      const waiting = await system.sql`
+        select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+      return waiting.length > 1
+    })
+    await head.release()
+    await system.until(async () => {
+      const { events } = await handle.fetchHistory()
+      const closes = events!.find(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'closeChallenge',
+      )
+      const closed = events!.findIndex(
+        ({ activityTaskCompletedEventAttributes: completed }) =>
+          completed && String(completed.scheduledEventId) === String(closes?.eventId),
+      )
+      return closed !== -1 && events!.slice(closed).some((event) => event.workflowTaskCompletedEventAttributes)
+    })
+    await attempts`commit`
+    attempts.release()
+    expect(await answer).toEqual({ result: 'cancelled' })
+    await expect(handle.result()).rejects.toMatchObject({ cause: expect.any(CancelledFailure) as CancelledFailure })
   })
 
   it('that was verified first completes as verified', async () => {

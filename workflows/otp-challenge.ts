@@ -88,7 +88,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
       'invalid_request',
     )
   }
-  const { challengeId, purpose } = input
+  const { challengeId, memberId, purpose } = input
   let status: ChallengeStatusResult = { challengeId, purpose, status: 'sending' }
   let result: ChallengeResult | undefined
   let hinted = false
@@ -102,6 +102,9 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     setCurrentDetails(challengeDetails(status))
   }
   show({})
+  /** Answers may overtake each other. */
+  const showAttemptsLeft = (attemptsLeft: number) =>
+    show({ attemptsLeft: Math.min(attemptsLeft, status.attemptsLeft ?? attemptsLeft) })
   const settle = (standing: ChallengeResult) => {
     result = standing
     show({ status: standing.outcome })
@@ -111,11 +114,11 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   let signals = 0
   const check = (attempt: VerifyCodeInput, attemptId: string): Promise<VerifyCodeResult> =>
     CancellationScope.nonCancellable(async () => {
-      const { answer, closed } = await checkCode({ ...attempt, attemptId }).catch((error: unknown) => {
+      const { answer, closed } = await checkCode({ ...attempt, attemptId, memberId }).catch((error: unknown) => {
         throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
       })
       if (attempt.challengeId === challengeId) {
-        if (answer.attemptsLeft !== undefined) show({ attemptsLeft: answer.attemptsLeft })
+        if (answer.attemptsLeft !== undefined) showAttemptsLeft(answer.attemptsLeft)
         if (closed) settle(closed)
       }
       return answer
@@ -140,7 +143,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   })
   setHandler(attemptJudgedSignal, (hint: unknown) => {
     if (!isAttemptJudged(hint)) return ignore('attemptJudged')
-    show({ attemptsLeft: hint.attemptsLeft })
+    showAttemptsLeft(hint.attemptsLeft)
     if (hint.closed && hint.result && seal !== undefined && hint.seal === seal) settle(hint.result)
     else hinted ||= hint.closed
   })
@@ -202,13 +205,17 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     await condition(allHandlersFinished)
     if (result.outcome === 'superseded' || result.outcome === 'cancelled') {
       await condition(() => false, GIVE_WAY, { summary: 'until the newer start cancels this one' })
+      await condition(allHandlersFinished)
     }
   } catch (error) {
     if (!isCancellation(error)) throw error
     // What stands decides: a cancel that comes after a verdict finds `verified`.
     const standing = await CancellationScope.nonCancellable(async () => {
       await condition(allHandlersFinished)
-      return result ?? (await closeChallenge({ challengeId, as: 'cancelled' })).closed!
+      const closed = result ?? (await closeChallenge({ challengeId, as: 'cancelled' })).closed!
+      // Attempts that came meanwhile are answered too.
+      await condition(allHandlersFinished)
+      return closed
     })
     settle(standing)
     if (standing.outcome === 'superseded' || standing.outcome === 'cancelled') {

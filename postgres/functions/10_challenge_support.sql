@@ -93,6 +93,6 @@ create or replace function notify_challenge(c challenges) returns void
   language sql volatile
 as $$
   select pg_notify('challenge_changed', jsonb_build_object(
-    'challengeId', c.challenge_id, 'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'outcome', c.outcome,
+    'challengeId', c.challenge_id, 'channel', c.channel, 'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'outcome', c.outcome,
     'reason', c.reason, 'advice', c.advice)::text)
 $$;

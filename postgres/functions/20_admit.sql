@@ -30,6 +30,30 @@ as $$
     (policy->>'smsLimitPerPrefixPerHour')::int, 3600, at)
 $$;
 
+-- C13: what stands under an idempotency key, or null: nothing, or a start that is void.
+create or replace function admitted_under(
+  asking text, idem_key text, hash bytea, at timestamptz, policy jsonb
+) returns jsonb
+  language plpgsql stable
+as $$
+declare
+  known idempotency_keys;
+  c challenges;
+begin
+  select * into known from idempotency_keys k where k.caller = asking and k.key = idem_key;
+  if not found then
+    return null;
+  elsif known.request_hash <> hash then
+    return jsonb_build_object('kind', 'refused', 'reason', 'idempotency_key_reused');
+  end if;
+  select * into c from challenges where challenge_id = known.challenge_id;
+  if challenge_stands(c, at, policy) or (c.outcome is not null and c.reason is distinct from 'start_abandoned') then
+    return jsonb_build_object('kind', 'existing', 'challenge', challenge_view(c));
+  end if;
+  return null;
+end
+$$;
+
 create or replace function admit(request jsonb, policy jsonb) returns jsonb
   language plpgsql volatile
 as $$
@@ -44,7 +68,7 @@ declare
   cooldown interval := make_interval(secs => (policy->>'cooldownSeconds')::float8);
   head challenge_heads;
   at timestamptz;
-  known idempotency_keys;
+  known jsonb;
   c challenges;
   stamps timestamptz[];
   wait int;
@@ -53,6 +77,7 @@ declare
   destination_wait int;
   cooldown_wait int;
   ip_wait int;
+  ip bytea := decode(request->>'ipHash', 'hex');
 begin
   if idem_key is not null then
     perform pg_advisory_xact_lock(hashtextextended((request->>'caller') || ' ' || idem_key, 13));
@@ -61,16 +86,9 @@ begin
   at := challenge_now();
 
   if idem_key is not null then
-    select * into known from idempotency_keys k where k.caller = request->>'caller' and k.key = idem_key;
-    if found then
-      if known.request_hash <> decode(request->>'requestHash', 'hex') then
-        return jsonb_build_object('kind', 'refused', 'reason', 'idempotency_key_reused');
-      end if;
-      select * into c from challenges where challenge_id = known.challenge_id;
-      if challenge_stands(c, at, policy) or (c.outcome is not null and c.reason is distinct from 'start_abandoned') then
-        return jsonb_build_object('kind', 'existing', 'challenge', challenge_view(c));
-      end if;
-      -- It was void: this request is admitted anew, under the same key.
+    known := admitted_under(request->>'caller', idem_key, decode(request->>'requestHash', 'hex'), at, policy);
+    if known is not null then
+      return known;
     end if;
   end if;
 
@@ -98,6 +116,9 @@ begin
     end if;
   end if;
 
+  -- Who asks again counts for the same address.
+  ip := coalesce(ip, c.ip_hash);
+
   -- C9. Each limit of n a window: the n-th newest that stands must be older than the window.
   if per_10_minutes > 0 or per_24_hours > 0 then
     perform pg_advisory_xact_lock(hashtextextended(dest, 9));
@@ -119,10 +140,10 @@ begin
     and challenge_stands(o, at, policy) and o.outcome is distinct from 'verified'
     and not exists (select from challenges v
       where v.member_id = member and v.outcome = 'verified' and v.closed_at >= o.admitted_at);
-  if request->>'ipHash' is not null and (ip_per_10_minutes > 0 or ip_per_24_hours > 0) then
+  if ip is not null and (ip_per_10_minutes > 0 or ip_per_24_hours > 0) then
     stamps := array(
       select o.admitted_at from challenges o
-      where o.ip_hash = decode(request->>'ipHash', 'hex') and challenge_stands(o, at, policy)
+      where o.ip_hash = ip and challenge_stands(o, at, policy)
       order by o.admitted_at desc limit greatest(ip_per_10_minutes, ip_per_24_hours));
     ip_wait := greatest(room_in(stamps, ip_per_10_minutes, 600, at), room_in(stamps, ip_per_24_hours, 86400, at));
   end if;
@@ -144,7 +165,7 @@ begin
   values (
     (request->>'challengeId')::uuid, member, head.last_seq, request->>'purpose', request->>'caller',
     coalesce(c.chain_id, (request->>'challengeId')::uuid), c.challenge_id, request->>'channel', dest,
-    request->>'language', request->>'mobileCarrier', request->>'smsPrefix', decode(request->>'ipHash', 'hex'),
+    request->>'language', request->>'mobileCarrier', request->>'smsPrefix', ip,
     request->>'traceparent', at)
   on conflict (challenge_id) do nothing
   returning * into c;

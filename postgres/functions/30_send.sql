@@ -26,7 +26,9 @@ begin
   select * into c from challenges where challenge_id = challenge;
   if not found then
     return jsonb_build_object('kind', 'unadmitted');
-  elsif c.member_id <> member or (c.run_id is not null and c.run_id <> run) or c.seq is null then
+  -- A refusal of this run's own has no sequence number.
+  elsif c.member_id <> member or (c.run_id is not null and c.run_id <> run)
+    or (c.seq is null and (c.run_id is null or c.outcome is null)) then
     return jsonb_build_object('kind', 'id_used');
   end if;
 
