@@ -115,6 +115,10 @@ export function readKeyIds(
   return ring.success ? [...ring.data.keys.keys()] : []
 }
 
+/** The section that the codec server reads beside its own, where it asks who calls. */
+export const codecServerCallers = (env = process.env): 'callers'[] =>
+  env['OTP_CODEC_SERVER_CALLERS'] === 'known' ? ['callers'] : []
+
 /**
  * Reads and validates the named sections.
  *

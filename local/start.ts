@@ -70,8 +70,7 @@ async function stop(folder: string, system: System, guard: Guard) {
 
 /** Refuses bad configuration before anything starts (Q3). */
 function checkConfiguration(env: NodeJS.ProcessEnv) {
-  const sections = new Set([...Object.values(PROCESS_SECTIONS).flat(), 'metrics', 'tracing', 'log'] as const)
-  loadConfig([...sections], env)
+  loadConfig([...new Set(Object.values(PROCESS_SECTIONS).flat())], env)
 }
 
 /** Resolves at Ctrl-C, SIGTERM, a closed terminal, `npm run reset`, or the end of the npm that started this. */

@@ -2,7 +2,7 @@
  * The doctor (O2): looks at every part that the environment names, and says what is wrong and what to do. It changes nothing,
  * sends nothing, and shows no secret.
  */
-import { ConfigError, loadConfig, type Config } from '../config.ts'
+import { codecServerCallers, ConfigError, loadConfig, type Config } from '../config.ts'
 import { temporalAddress, type TemporalAddress } from '../temporal/connect.ts'
 import { checkApi } from './check-api.ts'
 import { checkKafka } from './check-kafka.ts'
@@ -13,12 +13,34 @@ import { PARTS, wordOf, type Check, type Finding, type Part } from './finding.ts
 
 /** What each process reads of the environment, as its entrance does. */
 export const PROCESS_SECTIONS = {
-  api: ['http', 'callers', 'pages', 'webhooks', 'postgres', 'temporal', 'codes', 'policy', 'campaign'],
-  'challenge-worker': ['postgres', 'temporal', 'codes', 'policy', 'providers', 'retention'],
-  'campaign-worker': ['postgres', 'temporal', 'policy', 'providers', 'campaign'],
-  'member-consumer': ['postgres', 'kafka'],
-  'outbox-relay': ['postgres', 'kafka'],
-  'codec-server': ['codecServer'],
+  api: [
+    'http',
+    'callers',
+    'pages',
+    'webhooks',
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'campaign',
+    'tracing',
+    'log',
+  ],
+  'challenge-worker': [
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'providers',
+    'retention',
+    'metrics',
+    'tracing',
+    'log',
+  ],
+  'campaign-worker': ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'metrics', 'log'],
+  'member-consumer': ['postgres', 'kafka', 'metrics', 'log'],
+  'outbox-relay': ['postgres', 'kafka', 'metrics', 'log'],
+  'codec-server': ['codecServer', 'log'],
 } as const satisfies Record<string, readonly (keyof Config)[]>
 export type Process = keyof typeof PROCESS_SECTIONS
 
@@ -33,9 +55,10 @@ export interface Diagnosis {
  */
 export async function diagnose(env: NodeJS.ProcessEnv | undefined, processes: readonly Process[]): Promise<Diagnosis> {
   const sections = new Set<keyof Config>(processes.flatMap((process) => PROCESS_SECTIONS[process]))
+  if (sections.has('codecServer')) for (const section of codecServerCallers(env)) sections.add(section)
   const { config, findings } = configuration(env, sections)
-  const address = sections.has('temporal') ? temporalAddress(env && { overrideEnvVars: definedOf(env) }) : undefined
-  const checks = checksOf(config, address)
+  const temporal = sections.has('temporal') ? addressOf(env) : { findings: [] }
+  const checks = checksOf(config, temporal.address)
   const found = await Promise.all(
     PARTS.map(async (part) => {
       try {
@@ -47,7 +70,19 @@ export async function diagnose(env: NodeJS.ProcessEnv | undefined, processes: re
   )
   return {
     looked: ['configuration', ...PARTS.filter((part) => checks[part] !== undefined)],
-    findings: [...findings, ...found.flat()],
+    findings: [...findings, ...temporal.findings, ...found.flat()],
+  }
+}
+
+/** Of the error only a word is told: its message may show a line of the profile file, which may hold an API key. */
+function addressOf(env: NodeJS.ProcessEnv | undefined): { address?: TemporalAddress; findings: Finding[] } {
+  try {
+    return { address: temporalAddress(env && { overrideEnvVars: definedOf(env) }), findings: [] }
+  } catch (error) {
+    const what = `TEMPORAL_…: Temporal's address, TLS and API key cannot be read (${wordOf(error)}).`
+    const todo =
+      'See whether the file of TEMPORAL_CONFIG_FILE has the profile TEMPORAL_PROFILE, and whether the files of TEMPORAL_TLS_…_PATH are there.'
+    return { findings: [{ part: 'configuration', code: 'configuration', what, todo }] }
   }
 }
 

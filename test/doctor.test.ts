@@ -3,12 +3,14 @@
  */
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID, generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OTP_EVENTS } from '../kafka/topics.ts'
+import { PROCESSES } from '../local/environment.ts'
 import { diagnose, PROCESS_SECTIONS, type Process } from '../operations/doctor.ts'
 import type { Part as Looked } from '../operations/finding.ts'
 import { startOwnStack, type OwnStack } from './support/own-stack.ts'
@@ -54,6 +56,15 @@ it('finds nothing where nothing is wrong, and has looked at every part', async (
   }, 30_000)
   expect(findings).toEqual([])
   expect(looked).toEqual(['configuration', 'postgres', 'temporal', 'kafka', 'sendgrid', 'vonage', 'api'])
+})
+
+it('reads what the entrance of each process reads', () => {
+  const read = (name: Process) => {
+    const source = readFileSync(join(import.meta.dirname, '..', PROCESSES[name].entrance), 'utf8')
+    const [, sections = ''] = /loadConfig\(\[([^\]]*)\]/.exec(source) ?? []
+    return [...sections.matchAll(/'(\w+)'/g)].map(([, section]) => section)
+  }
+  for (const [name, sections] of Object.entries(PROCESS_SECTIONS)) expect(sections, name).toEqual(read(name as Process))
 })
 
 it('tells people in words, and ends with 0', async () => {
@@ -106,6 +117,45 @@ describe('it names', () => {
     const { findings, looked } = await doctor({ OTP_CODEC_KEYS: undefined })
     expect(looked).toEqual(expect.arrayContaining(['temporal', 'kafka']))
     expect(findings).toMatchObject([{ part: 'configuration', what: expect.stringMatching(/^OTP_CODEC_KEYS: wants /) }])
+  })
+
+  it('what makes a process exit with 2, whatever the section', async () => {
+    const { findings } = await doctor({
+      OTP_LOG_LEVEL: 'loud',
+      OTP_METRICS_PORT: 'many',
+      OTEL_TRACES_SAMPLER: 'some',
+      OTP_CODEC_SERVER_CALLERS: 'known',
+      OTP_JWT_ISSUER: 'https://login.example',
+    })
+    const variables = findings.map(({ what }) => what.split(':')[0]!)
+    expect(variables.toSorted()).toEqual([
+      'OTEL_TRACES_SAMPLER',
+      'OTP_JWT_AUDIENCE',
+      'OTP_JWT_JWKS_URL',
+      'OTP_LOG_LEVEL',
+      'OTP_METRICS_PORT',
+    ])
+  })
+
+  it('the callers that the codec server lacks, only where it asks who calls', async () => {
+    const codecServer = (changed: Record<string, string>) =>
+      diagnose({ ...env, OTP_API_KEYS: undefined, ...changed }, ['codec-server'])
+    expect((await codecServer({})).findings).toEqual([])
+    expect((await codecServer({ OTP_CODEC_SERVER_CALLERS: 'known' })).findings).toEqual(
+      only('configuration', 'configuration', 'OTP_API_KEYS: wants '),
+    )
+  })
+
+  it.each([
+    ['a Temporal profile that is in no file', { TEMPORAL_PROFILE: 'typo' }],
+    [
+      'a file of TLS that is not there',
+      { TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere', TEMPORAL_TLS_CLIENT_KEY_PATH: '/nowhere' },
+    ],
+  ])('%s, and looks at the rest', async (_what, changed) => {
+    const { looked, findings } = await doctor(changed)
+    expect(findings).toEqual(only('configuration', 'configuration', 'TEMPORAL_…'))
+    expect(looked).toEqual(['configuration', 'postgres', 'kafka', 'sendgrid', 'vonage', 'api'])
   })
 
   it('a topic that is missing', async () => {
