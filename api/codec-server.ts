@@ -1,7 +1,7 @@
 /**
  * The codec server as a process. Holds the codec keys, and no other secret.
  */
-import { ConfigError, loadConfig } from '../config.ts'
+import { codecServerCallers, ConfigError, loadConfig, type Config } from '../config.ts'
 import { createLog } from '../logging/create-log.ts'
 import { buildCodecServer } from '../temporal/codec-server.ts'
 import { createPayloadCodec } from '../temporal/payload-codec.ts'
@@ -11,17 +11,22 @@ const NAME = 'codec-server'
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 async function main() {
-  const { codecServer, log: logging } = loadConfig(['codecServer', 'log'])
-  const log = createLog({ name: NAME, level: logging.level })
-  const { callers, host, port, origins } = codecServer
-  if (callers === 'any' && !LOOPBACK.has(host)) {
+  const config: Config<'codecServer' | 'log'> & Partial<Config<'callers'>> = loadConfig([
+    'codecServer',
+    'log',
+    ...codecServerCallers(),
+  ])
+  const { codecServer, callers } = config
+  const log = createLog({ name: NAME, level: config.log.level })
+  const { host, port, origins } = codecServer
+  if (callers === undefined && !LOOPBACK.has(host)) {
     log.warn('whoever reaches this reads all payloads: set OTP_CODEC_SERVER_CALLERS=known')
   }
   const app = buildCodecServer({
     codec: createPayloadCodec(codecServer.keys),
     origins,
     log,
-    ...(callers === 'known' && { authenticate: codecCallers(loadConfig(['callers']).callers) }),
+    ...(callers && { authenticate: codecCallers(callers) }),
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void app.close())
   const url = await app.listen({ host, port })

@@ -45,7 +45,6 @@ export const codecServer = z
     port: v.OTP_CODEC_SERVER_PORT,
     keys: v.OTP_CODEC_KEYS,
     origins: v.OTP_CODEC_SERVER_ORIGINS,
-    callers: v.OTP_CODEC_SERVER_CALLERS,
   }))
 
 /** Where the processes beside the API, which has its own, show their metrics. Off unless a port is set. */

@@ -1,8 +1,10 @@
 /**
  * C10, O1: the codec server makes payloads readable for the Web UI, but for codes.
  */
+import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
+import { promisify } from 'node:util'
 import { defaultPayloadConverter, type Payload } from '@temporalio/common'
 import { afterAll, describe, expect, it } from 'vitest'
 import { codecCallers } from '../api/codec-callers.ts'
@@ -182,6 +184,22 @@ describe('a request of the wrong shape', () => {
     expect(answer.statusCode).toBe(status)
     expect(answer.json()).toEqual({ message: 'wants {"payloads": […]}' })
   })
+})
+
+it('the process names all that is wrong at once, who may call included', async () => {
+  const wrong = { OTP_CODEC_SERVER_CALLERS: 'known', OTP_CODEC_SERVER_ORIGINS: UI, OTP_CODEC_SERVER_PORT: 'x' }
+  const server = promisify(execFile)(process.execPath, ['api/codec-server.ts'], {
+    env: { ...wrong, OTP_LOG_LEVEL: 'x' },
+  })
+  const { code, stderr } = await server.then(
+    () => expect.fail('it started'),
+    (error: { code: number; stderr: string }) => error,
+  )
+  const variables = [...stderr.matchAll(/^ {2}(\w+): /gm)].map(([, variable]) => variable!)
+  expect([code, variables.toSorted()]).toEqual([
+    2,
+    ['OTP_API_KEYS', 'OTP_CODEC_KEYS', 'OTP_CODEC_SERVER_PORT', 'OTP_LOG_LEVEL'],
+  ])
 })
 
 describe('where callers are configured', () => {
