@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID, generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -102,6 +103,15 @@ describe('it names', () => {
       args: [{}],
       workflowExecutionTimeout: '10m',
     })
+    // Newer, and many: what has no payload says nothing of keys, and hides nothing.
+    for (let n = 0; n < 25; n++) {
+      await stack.temporal.workflow.start('challengeSweep', {
+        workflowId: `sweep/${n}`,
+        taskQueue: 'nowhere',
+        workflowExecutionTimeout: '10m',
+      })
+    }
+    await until(async () => (await stack.temporal.workflow.count("WorkflowType = 'challengeSweep'")).count >= 25)
     await until(async () => {
       const other = { OTP_CODEC_KEYS: `another:${randomBytes(32).toString('base64')}` }
       return (await doctor(other)).findings.length > 0
@@ -111,6 +121,12 @@ describe('it names', () => {
         OTP_CODEC_KEYS: `another:${randomBytes(32).toString('base64')}`,
       }),
     ).toEqual(only('temporal', 'codec_key_missing', 'test-codec'))
+  })
+
+  it('that it could not look at the keys where Temporal lists slowly, which is not "unreachable"', async () => {
+    const proxy = await neverAnswering(env['TEMPORAL_ADDRESS']!, 'ListWorkflowExecutions')
+    expect(await found({ TEMPORAL_ADDRESS: proxy.address })).toEqual(only('temporal', 'not_examined', 'OTP_CODEC_KEYS'))
+    proxy.stop()
   })
 
   it('a codec key that is not set at all, and looks at the rest', async () => {
@@ -259,6 +275,30 @@ async function provider({ body = {}, date = new Date() }: { body?: object; date?
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: () => new Promise((resolve) => server.close(resolve)),
+  }
+}
+
+/** Passes gRPC on, but for one method, whose calls hang. */
+async function neverAnswering(target: string, method: string) {
+  const upstream = connectHttp2(`http://${target}`)
+  const proxy = createHttp2Server().on(
+    'stream',
+    (stream, { ':scheme': _scheme, ':authority': _authority, ...headers }) => {
+      if (headers[':path']!.endsWith(`/${method}`)) return
+      const call = upstream.request(headers)
+      call.on('response', (answer) => stream.respond(answer, { waitForTrailers: true }))
+      call.on('trailers', (trailers) => stream.on('wantTrailers', () => stream.sendTrailers(trailers)))
+      stream.pipe(call).pipe(stream)
+      for (const side of [stream, call]) side.on('error', () => {})
+    },
+  )
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    stop: () => {
+      upstream.destroy()
+      proxy.close()
+    },
   }
 }
 
