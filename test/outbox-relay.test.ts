@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { connect } from '../postgres/connect.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { askReplay, forgetSent, readReplay, takeOutbox, type ReplayRequest } from '../postgres/outbox.ts'
+import { askReplay, forgetSent, outboxBacklog, readReplay, takeOutbox, type ReplayRequest } from '../postgres/outbox.ts'
 import { asAdministrator, createDatabase } from './support/database.ts'
 import type { TestDatabase } from './support/database.ts'
 import { createTopic, readTopic, startProcess } from './support/kafka.ts'
@@ -117,6 +117,18 @@ test('the relay killed three times in the middle loses nothing and keeps the ord
   await startRelay()
   await untilSent()
   expect(firstAppearances(await published())).toEqual(inOrder(count))
+})
+
+test('what waits is told of in time however much it is: counted up to a bound, as old as what goes out next', async () => {
+  expect(await outboxBacklog(sql)).toEqual({ rows: 0, oldestSeconds: 0 })
+  const wait = (age: string) => sql`
+    insert into outbox (type, subject, data, occurred_at) values ('x', 'm', '{}', now() - ${age}::interval)`
+  await wait('5 minutes')
+  await wait('1 hour')
+  const { rows, oldestSeconds } = await outboxBacklog(sql)
+  expect([rows, Math.round(oldestSeconds / 60)]).toEqual([2, 5])
+  await write(0, 100_000)
+  expect(await outboxBacklog(sql)).toMatchObject({ rows: 100_000 })
 })
 
 test('a second relay stands by, and takes over when the first is killed', async () => {

@@ -36,7 +36,7 @@ async function main() {
   registerLookedUp(
     metrics.registry,
     [
-      { name: 'otp_outbox_rows', help: 'Events that wait to be published' },
+      { name: 'otp_outbox_rows', help: 'Events that wait to be published, up to 100,000' },
       { name: 'otp_outbox_age_seconds', help: 'For how long the oldest of them has waited; 0 where none waits' },
     ],
     async () => {
