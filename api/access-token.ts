@@ -30,6 +30,8 @@ const JWKS_TIMEOUT_MS = 2_000
 const KEYS_KEPT_MS = 3_600_000
 /** RFC 6749 appendix A.1, without the space. */
 const CLIENT_ID = /^[\x21-\x7e]{1,128}$/
+/** It is for the log only: whoever has the issuer's word for a longer one is not refused. */
+const MOST_OF_SUBJECT = 128
 
 /** A token that is not accepted; `why` may be told to whoever showed it. */
 export class InvalidTokenError extends Error {
@@ -64,7 +66,12 @@ export function createTokenVerifier(rules: TokenRules): VerifyToken {
     })
     const { typ } = protectedHeader
     if (typ !== undefined && !TYPES.has(typ.toLowerCase())) throw new InvalidTokenError('It is no access token.')
-    return { name: `oauth/${encodeURIComponent(clientOf(payload))}`, scopes: scopesOf(payload) }
+    const { sub } = payload
+    return {
+      name: `oauth/${encodeURIComponent(clientOf(payload))}`,
+      scopes: scopesOf(payload),
+      ...(typeof sub === 'string' && { subject: sub.slice(0, MOST_OF_SUBJECT) }),
+    }
   }
 }
 

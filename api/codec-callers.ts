@@ -16,7 +16,8 @@ export function codecCallers(
     try {
       const caller = await authenticate(authorization)
       requireScope(caller, 'payloads:decode')
-      return { caller: caller.name }
+      const { name, subject } = caller
+      return { caller: name, ...(subject !== undefined && { sub: subject }) }
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
       return { status: STATUS[error.code] ?? 401 }

@@ -6,6 +6,8 @@ import { httpUrl, int, text } from './values.ts'
 export interface ApiCaller {
   readonly name: string
   readonly scopes: readonly string[]
+  /** Whom its access token is about: for a person's token the person, where the name is that of the program they use. */
+  readonly subject?: string
 }
 
 /** One that shows an API key, of which only the SHA-256 is known here. */

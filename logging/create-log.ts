@@ -8,7 +8,7 @@ import { describeError } from './describe-error.ts'
 /** Of requests, of Kafka, of providers, and of Temporal's SDK. No free text, and of a member nothing but the id. */
 const FIELDS = new Set(
   [
-    'reqId traceId method route status ms caller url',
+    'reqId traceId method route status ms caller sub url',
     'topic partition firstOffset count reason code groupId memberCount',
     'kafkajs broker brokerError retryCount retryTime',
     'provider kind message campaignId',

@@ -34,11 +34,11 @@ export interface CodecServerOptions {
   /**
    * Who asks, by the `Authorization` header; absent: anybody may.
    *
-   * @returns the caller's name, or why not
+   * @returns the caller's name, with whom their access token is about (all users of a Web UI have the UI's name); or why not
    */
   readonly authenticate?: (
     authorization: string | undefined,
-  ) => Promise<{ caller: string } | { status: 401 | 403 | 503 }>
+  ) => Promise<{ caller: string; sub?: string } | { status: 401 | 403 | 503 }>
   readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
@@ -61,13 +61,13 @@ export function buildCodecServer({ codec, origins, authenticate, log }: CodecSer
   })
   allowOrigins(app, origins)
 
-  const callers = new WeakMap<object, string>()
+  const callers = new WeakMap<object, { caller: string; sub?: string }>()
   // Before the body is read.
   const admit = async (request: FastifyRequest, reply: FastifyReply) => {
     const { authorization } = request.headers
     const who = authenticate === undefined ? { caller: 'anybody' } : await authenticate(authorization)
     if ('caller' in who) {
-      callers.set(request, who.caller)
+      callers.set(request, who)
       return
     }
     log.warn({ status: who.status }, 'somebody was refused')
@@ -83,7 +83,7 @@ export function buildCodecServer({ codec, origins, authenticate, log }: CodecSer
       const namespace = String(request.headers['x-namespace'] ?? '')
       log.info(
         {
-          caller: callers.get(request),
+          ...callers.get(request),
           namespace: NAMESPACE.test(namespace) ? namespace : 'unknown',
           count: payloads.length,
         },

@@ -6,11 +6,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { defaultPayloadConverter, type Payload } from '@temporalio/common'
+import type { JWTPayload } from 'jose'
 import { afterAll, describe, expect, it } from 'vitest'
 import { codecCallers } from '../api/codec-callers.ts'
+import { loadConfig } from '../config.ts'
 import { createLog } from '../logging/create-log.ts'
 import { buildCodecServer } from '../temporal/codec-server.ts'
 import { createPayloadCodec } from '../temporal/payload-codec.ts'
+import { startIssuer } from './support/issuer.ts'
 
 const ring = (...ids: string[]) => ({
   current: ids[0]!,
@@ -249,6 +252,29 @@ describe('where callers are configured', () => {
     expect(lines.join('')).not.toMatch(new RegExp(`secret|another|${operator.key}|${CODE}`))
     await decode(`Bearer ${operator.key}`, 'x\n"caller":"me"')
     expect(lines.at(-1)).toContain('"namespace":"unknown"')
+  })
+
+  it('of the users of one Web UI, whose tokens have the same client, the log says which it was', async () => {
+    const issuer = await startIssuer()
+    const { tokens } = loadConfig(['callers'], issuer.env).callers
+    const forUsers = buildCodecServer({
+      codec,
+      origins: [UI],
+      log,
+      authenticate: codecCallers({ apiKeys: [], tokens }),
+    })
+    const readAs = async (sub?: unknown) => {
+      const claims = { client_id: 'web-ui', scope: 'payloads:decode', sub } as JWTPayload
+      const headers = { authorization: `Bearer ${await issuer.sign(claims)}` }
+      const answer = await forUsers.inject({ method: 'POST', url: '/decode', headers, payload: { payloads: [] } })
+      expect(answer.statusCode).toBe(200)
+      return JSON.parse(lines.at(-1)!) as Record<string, unknown>
+    }
+    expect(await readAs('u-17')).toMatchObject({ caller: 'oauth/web-ui', sub: 'u-17' })
+    expect(await readAs('u-18')).toMatchObject({ caller: 'oauth/web-ui', sub: 'u-18' })
+    expect((await readAs('x'.repeat(10_000)))['sub']).toBe('x'.repeat(128))
+    expect(await readAs()).not.toHaveProperty('sub')
+    await Promise.all([forUsers.close(), issuer.close()])
   })
 
   it('the Web UI asks first whether it may say who its user is', async () => {
