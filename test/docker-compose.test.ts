@@ -71,6 +71,7 @@ describe('docker compose', () => {
     ['member-consumer', ['postgres', 'kafka', 'metrics', 'log']],
     ['outbox-relay', ['postgres', 'kafka', 'metrics', 'log']],
     ['codec-server', ['codecServer', 'log']],
+    ['sample-members', ['kafka']],
   ] as const)('gives %s a configuration that it accepts', (name, sections) => {
     expect(() => loadConfig(sections, environmentOf(name))).not.toThrow()
   })

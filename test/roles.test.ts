@@ -2,14 +2,17 @@
  * Q4: the commands of the image, run as they stand in docker-compose.yml: each is ready, and gone without a complaint, in
  * less than 5 s; and SIGTERM in the middle of the work loses nothing that was accepted.
  */
+import { execFile } from 'node:child_process'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { v7 as uuidv7 } from 'uuid'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { SAMPLE_MEMBERS } from '../local/sample-members.ts'
 import { kafkaBrokers } from './support/stack.ts'
 import { startByClient, startSystem, type System, type WorkerProcess } from './support/system.ts'
 
@@ -25,7 +28,7 @@ const entrances = Object.fromEntries(
     .filter(([, { image }]) => image === 'one-time-password')
     .map(([role, { command }]) => [role, command!]),
 )
-/** Migrations end by themselves; the simulators and the demo are for one machine. */
+/** Migrations and the sample members end by themselves; the simulators and the demo are for one machine. */
 const ROLES = ['api', 'challenge-worker', 'campaign-worker', 'member-consumer', 'outbox-relay', 'codec-server']
 
 let system: System
@@ -68,10 +71,25 @@ describe('a role', () => {
   })
 
   it('is on the list, but for those that are no role of a deployment', () => {
-    const others = ['migrate', 'simulators', 'bank', 'nexus-endpoint', 'temporal-setup']
+    const others = ['migrate', 'sample-members', 'simulators', 'bank', 'nexus-endpoint', 'temporal-setup']
     const roles = Object.keys(entrances).filter((name) => !others.includes(name))
     expect(roles.toSorted()).toEqual(ROLES.toSorted())
   })
+})
+
+it('the sample members are there once their service has ended, which may run again', async () => {
+  const [program, ...args] = entrances['sample-members']!
+  expect(program).toBe('node')
+  const register = () => promisify(execFile)(process.execPath, args, { env: system.env })
+  await register()
+  await register()
+  const consumer = await run('member-consumer')
+  const ids = Object.values(SAMPLE_MEMBERS).map(({ memberId }) => memberId)
+  await system.until(async () => {
+    const rows = await system.sql`select from members where member_id = any(${ids})`
+    return rows.length === ids.length
+  }, 30_000)
+  await terminate(consumer)
 })
 
 describe('SIGTERM in the middle of the work', () => {
