@@ -42,6 +42,15 @@ export function deriveSeal(ring: KeyRing, material: CodeMaterial): string {
   return macOf(ring, material, 'seal\0').toString('base64url')
 }
 
+/**
+ * What a form's attempt at a code is known by: the same form with the same code is one attempt, with another code another.
+ * Under the master key, since whoever reads it where it is kept could else try all codes.
+ */
+export function deriveAttemptId(ring: KeyRing, form: string, code: string): string {
+  const mac = createHmac('sha256', ring.keys.get(ring.current)!).update(`attempt\0${form}\0${code}`).digest()
+  return mac.subarray(0, 16).toString('base64url')
+}
+
 function macOf(ring: KeyRing, { keyId, memberId, challengeId, nonce }: CodeMaterial, use: '' | 'seal\0'): Buffer {
   const key = ring.keys.get(keyId)
   if (key === undefined) throw new UnknownKeyError(`master key ${keyId} is not in OTP_MASTER_KEYS`)

@@ -211,6 +211,37 @@ describe('every other verdict says what to do next', () => {
     expect((await challengeOf(entering)).attempts).toBe(2)
   })
 
+  it('wrong, and corrected in the same form: another attempt, which nothing at rest lets anybody guess', async () => {
+    const entering = await enter(api)
+    const code = await entering.code()
+    const form = formOf(await entering.page(), entering.path)
+    const post = async (typed: string) =>
+      String((await entering.browser.post(entering.path, { ...form, code: typed })).headers.location)
+    const wrong = await post(wrongCode(code))
+    expect(noticeOf(await entering.page(wrong.slice(entering.path.length)))).toContain('あと4回')
+    const right = await post(code)
+    expect(leadsBack(right).has('proof')).toBe(true)
+    expect(await post(code)).toBe(right)
+    expect((await challengeOf(entering)).attempts).toBe(1)
+    const kept = await api.system.sql<{ attempt_id: string }[]>`
+      select attempt_id from attempts where challenge_id = ${(await challengeOf(entering)).challenge_id}`
+    expect(new Set(kept.map(({ attempt_id: id }) => id)).size).toBe(2)
+    expect(JSON.stringify(kept)).not.toContain(form['attempt'])
+  })
+
+  it('wrong again and again in the same form: each guess counts', async () => {
+    const entering = await enter(api)
+    const code = Number(await entering.code())
+    const form = formOf(await entering.page(), entering.path)
+    const post = async (typed: number) => {
+      const { headers } = await entering.browser.post(entering.path, { ...form, code: String(typed).padStart(6, '0') })
+      return noticeOf(await entering.page(String(headers.location).slice(entering.path.length)))
+    }
+    for (let left = 4; left > 0; left--) expect(await post((code + left) % 1e6)).toContain(`あと${left}回`)
+    expect(await post((code + 5) % 1e6)).toContain('入力できる回数を超えました')
+    expect(await post(code)).toContain('入力できる回数を超えました')
+  })
+
   it.each(['12345', '1234567', 'abcdef', '', ' ', '12345x', '１２３４５', '9'.repeat(65), '٣٤٥٦٧٨'])(
     'no code at all: %j costs nothing',
     async (typed) => {

@@ -2,6 +2,7 @@
  * What can be done on a page of code entry (P1), for every page that has one: begin, look, submit, send again.
  */
 import { createHash } from 'node:crypto'
+import { deriveAttemptId } from '../../codes/code.ts'
 import { isChallengeId, normaliseCode, type Channel } from '../../domain/challenge.ts'
 import { noticeQuery, REFUSALS, type Standing } from '../../pages/members/code-state.ts'
 import { otherChannel } from '../../postgres/admission.ts'
@@ -37,7 +38,7 @@ export function createCodeEntry(deps: RouteDeps) {
     /** The newest challenge of the chain, as its page shows it; with what was said of an attempt of this visit. */
     look(visit: Visit, challengeId: string, attempt?: unknown): Promise<Standing | undefined> {
       return inPostgres(async (sql) => {
-        const attemptId = isChallengeId(attempt) ? attemptIdOf(visit, attempt) : undefined
+        const attemptId = typeof attempt === 'string' && ATTEMPT.test(attempt) ? attemptIdOf(visit, attempt) : undefined
         const entry = await readCodeEntry(sql, challengeId, attemptId, rules)
         return entry && { ...entry, otherChannel: await otherChannel(sql, policy, entry.challenge) }
       })
@@ -78,13 +79,14 @@ export function createCodeEntry(deps: RouteDeps) {
       })
     },
 
-    /** Judges the code of a form, as one attempt however often the form is sent. */
+    /** Judges the code of a form, as one attempt however often the form is sent with it. */
     async submit(visit: Visit, { challenge }: Standing, form: Form): Promise<Shown | 'verified'> {
-      const { code: typed, attempt } = form
-      if (typed === undefined || !isChallengeId(attempt)) throw pageProblem('bad_request')
+      const { code: typed, attempt: formId } = form
+      if (typed === undefined || !isChallengeId(formId)) throw pageProblem('bad_request')
       const code = normaliseCode(typed, codes.digits)
       if (code === undefined) return '?invalid'
       const { challengeId } = challenge
+      const attempt = deriveAttemptId(codes.masterKeys, formId, code)
       const answer = await actions.verify({ challengeId, code, attemptId: attemptIdOf(visit, attempt) })
       return answer?.result === 'verified' ? 'verified' : `?attempt=${attempt}`
     },
@@ -104,6 +106,7 @@ export function createCodeEntry(deps: RouteDeps) {
   }
 }
 
+const ATTEMPT = /^[\w-]{22}$/
 const attemptIdOf = ({ visitId }: Visit, attempt: string): string => `page:${visitId}:${attempt}`
 
 /** A button that has meanwhile gone from the page means the usual channel. */
