@@ -91,6 +91,13 @@ function pagesUnfitForProduction({ pages }: Partial<Sections>): string[] {
   ]
 }
 
+/** WebOTP: a phone fills in a code only on a page of the host that its SMS names. Whichever process is told of both refuses. */
+function hostsThatDiffer({ OTP_ORIGIN_HOST: host, OTP_PUBLIC_URL: url }: NodeJS.ProcessEnv): string[] {
+  const page = url === undefined ? undefined : URL.parse(url)?.hostname
+  if (host === undefined || page === undefined || host === page) return []
+  return ['OTP_ORIGIN_HOST: wants the host of OTP_PUBLIC_URL in production, or to be left out']
+}
+
 /** D5: an SMS is one segment, in every language. Needs all three sections, as the challenge worker has them. */
 function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): string[] {
   if (!providers || !codes || !policy) return []
@@ -102,7 +109,7 @@ function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): 
   })
   if (languages.length === 0) return []
   return [
-    `OTP_ORIGIN_HOST: wants a shorter host, or fewer OTP_CODE_DIGITS: the SMS does not fit one segment in ${languages.join(', ')}`,
+    `OTP_ORIGIN_HOST: wants a shorter host (it is that of OTP_PUBLIC_URL where not set), or fewer OTP_CODE_DIGITS: the SMS does not fit one segment in ${languages.join(', ')}`,
   ]
 }
 
@@ -140,8 +147,8 @@ export function loadConfig<S extends keyof Sections>(names: readonly S[], env = 
         mistakes.add(`${name}: holds a development key (${DEVELOPMENT_KEY_PREFIX}…), which production refuses`)
       }
     }
-    for (const mistake of [...pagesUnfitForProduction(config), ...callersUnfitForProduction(config)])
-      mistakes.add(mistake)
+    const unfit = [pagesUnfitForProduction(config), callersUnfitForProduction(config), hostsThatDiffer(given)]
+    for (const mistake of unfit.flat()) mistakes.add(mistake)
   }
   for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
   if (mistakes.size > 0) throw new ConfigError(mistakes)

@@ -41,17 +41,10 @@ function returnRule(entry: string): ReturnRule | undefined {
   return { caller, origin: url.origin, anyPort, path: url.pathname }
 }
 
-const PUBLIC_URL = 'wants the http(s) origin at which browsers reach the API, with no path'
-
 /** The pages that members see (P): only the API loads this section, since it signs the proofs. */
 export const pages = z
   .object({
-    /** Where browsers reach the API: what its links and proofs say, whatever a Host header claims. */
-    OTP_PUBLIC_URL: z
-      .url({ protocol: /^https?$/, error: PUBLIC_URL })
-      .refine((url) => URL.parse(url)?.href === `${URL.parse(url)?.origin}/`, PUBLIC_URL)
-      .default('http://127.0.0.1:8080')
-      .transform((url) => new URL(url).origin),
+    OTP_PUBLIC_URL: messageFields.OTP_PUBLIC_URL.default('http://127.0.0.1:8080'),
     /** Ed25519 seeds: the first signs, and all are published. */
     OTP_PROOF_KEYS: keyRing,
     OTP_RETURN_URLS: returnRules.default([]),

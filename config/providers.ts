@@ -1,7 +1,7 @@
 /** SendGrid and Vonage: what is sent to them, and what they tell us. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { messageFields } from './messages.ts'
+import { messageFields, originHostOf } from './messages.ts'
 import { baseUrl, int, pem, text } from './values.ts'
 
 export const providers = z
@@ -14,6 +14,7 @@ export const providers = z
     OTP_EMAIL_FROM: messageFields.OTP_EMAIL_FROM,
     OTP_SMS_FROM: messageFields.OTP_SMS_FROM,
     OTP_SMS_FROM_SOFTBANK: messageFields.OTP_SMS_FROM_SOFTBANK,
+    OTP_PUBLIC_URL: messageFields.OTP_PUBLIC_URL,
     OTP_ORIGIN_HOST: messageFields.OTP_ORIGIN_HOST,
     /** After that a provider's answer counts as lost. At most 8: the activity that sends has 13 s. */
     OTP_PROVIDER_TIMEOUT_SECONDS: int(1, 8, 8),
@@ -35,7 +36,7 @@ export const providers = z
       from: v.OTP_SMS_FROM,
       fromSoftbank: v.OTP_SMS_FROM_SOFTBANK,
     },
-    originHost: v.OTP_ORIGIN_HOST,
+    originHost: originHostOf(v),
     timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
     perSecond: { sms: v.OTP_SMS_PER_SECOND, email: v.OTP_EMAIL_PER_SECOND },
     failuresBeforePause: v.OTP_PROVIDER_FAILURES_BEFORE_PAUSE,

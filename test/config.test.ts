@@ -162,14 +162,35 @@ describe('bad configuration', () => {
     expect(mistakesOf({ OTP_CODE_TTL_SECONDS: '60' })).toContain('OTP_CODE_MIN_LIFE_SECONDS: ')
   })
 
-  it('is a host or a code length with which an SMS does not fit one segment', () => {
-    const env = {
+  const loadWorker = (more: object) =>
+    loadConfig(['providers', 'codes', 'policy'], {
       ...GOOD,
       SENDGRID_API_KEY: 'x',
       VONAGE_APPLICATION_ID: '7d3a5c2e-1111-4222-8333-444455556666',
       VONAGE_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----',
-    }
-    const load = (more: object) => () => loadConfig(['providers', 'codes', 'policy'], { ...env, ...more })
+      ...more,
+    })
+
+  it('is an SMS for another host than that of the pages, in production; it is that of the pages by default', () => {
+    const page = { OTP_PUBLIC_URL: 'https://otp.jal.co.jp:8443' }
+    const hostOf = (more: object) => loadWorker(more).providers.originHost
+    expect(hostOf({})).toBe('www.jal.co.jp')
+    expect(hostOf(page)).toBe('otp.jal.co.jp')
+    expect(loadConfig(['messages'], page).messages.originHost).toBe('otp.jal.co.jp')
+    const other = { ...page, OTP_ORIGIN_HOST: 'www.jal.co.jp' }
+    expect(hostOf(other)).toBe('www.jal.co.jp')
+    const production = { NODE_ENV: 'production', OTP_ORIGIN_HOST: 'otp.jal.co.jp' }
+    expect(hostOf({ ...page, ...production })).toBe('otp.jal.co.jp')
+    expect(hostOf(production)).toBe('otp.jal.co.jp')
+    const refused = () => loadWorker({ ...other, NODE_ENV: 'production', OTP_CODE_DIGITS: '3' })
+    expect(refused).toThrow('OTP_ORIGIN_HOST: wants the host of OTP_PUBLIC_URL')
+    expect(refused).toThrow('OTP_CODE_DIGITS: ')
+    expect(mistakesOf({ ...other, NODE_ENV: 'production' })).toContain('OTP_ORIGIN_HOST: ')
+    expect(() => loadWorker({ OTP_PUBLIC_URL: 'https://one-time-passwords.example.co.jp' })).toThrow('one segment in')
+  })
+
+  it('is a host or a code length with which an SMS does not fit one segment', () => {
+    const load = (more: object) => () => loadWorker(more)
     expect(load({})).not.toThrow()
     expect(load({ OTP_ORIGIN_HOST: 'one-time-passwords.example.co.jp' })).toThrow('OTP_ORIGIN_HOST: wants a shorter')
     expect(load({ OTP_ORIGIN_HOST: 'www.example.co.jp', OTP_CODE_DIGITS: '8' })).toThrow('one segment in')

@@ -81,6 +81,14 @@ describe('docker compose', () => {
     expect(holders.toSorted()).toEqual(['api', 'challenge-worker'])
   })
 
+  test('ends an SMS with the host of the pages', () => {
+    const { pages } = loadConfig(['pages'], environmentOf('api'))
+    for (const name of ['challenge-worker', 'campaign-worker']) {
+      const { providers } = loadConfig(['providers'], environmentOf(name))
+      expect(providers.originHost).toBe(new URL(pages.publicUrl).hostname)
+    }
+  })
+
   test('lets the API believe what the simulators sign', () => {
     const { webhooks } = loadConfig(['webhooks'], environmentOf('api'))
     const { VONAGE_SIGNATURE_SECRET: secret, ...simulators } = environmentOf('simulators')
