@@ -89,6 +89,14 @@ describe('the page', () => {
     expect(wordsOf(page)).toContain('輸入一次性密碼')
   })
 
+  it('keeps the language that the member chose, whatever later links say; theirs count where none was chosen', async () => {
+    const { browser, memberId, ...first } = await enter(api, { link: { locale: 'zh-TW' } })
+    const next = (locale: string) => enter(api, { browser, memberId, link: { locale } })
+    expect(await (await next('en')).page()).toContain('<html lang="en">')
+    await browser.post('/language', { language: 'ko', back: first.path })
+    for (const locale of ['ja', 'en']) expect(await (await next(locale)).page()).toContain('<html lang="ko">')
+  })
+
   it('is private: not kept, not framed, fed by nobody else, and its forms lead to us and back alone', async () => {
     const entering = await enter(api)
     const { headers } = await entering.browser.get(entering.path)

@@ -17,7 +17,12 @@ export type PageCookies = ReturnType<typeof createPageCookies>
 export function createPageCookies(publicUrl: string) {
   const secure = publicUrl.startsWith('https:')
   const named = (name: string) => (secure ? `__Host-${name}` : name)
-  const names = { session: named('otp-session'), browser: named('otp-browser'), language: 'otp-language' }
+  const names = {
+    session: named('otp-session'),
+    browser: named('otp-browser'),
+    language: 'otp-language',
+    locale: 'otp-locale',
+  }
   const set = (reply: FastifyReply, name: string, value: string, maxAge: number) => {
     const options: CookieSerializeOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure, maxAge }
     reply.setCookie(name, value, options)
@@ -36,8 +41,11 @@ export function createPageCookies(publicUrl: string) {
       const browser = secretOf(request, names.browser) ?? randomBytes(32).toString('base64url')
       set(reply, names.browser, browser, BROWSER_SECONDS)
     },
-    chosenLanguageOf: (request: FastifyRequest) => request.cookies[names.language],
-    /** @param language BCP 47, of a catalogue that there is */
+    /** The language that the member chose, else that of the last link. */
+    languageOf: ({ cookies }: FastifyRequest) => cookies[names.language] ?? cookies[names.locale],
+    /** What an upstream takes the member's language to be: for as long as the session, and below the member's own choice. */
+    setLocale: (reply: FastifyReply, language: string) => set(reply, names.locale, language, SESSION_SECONDS),
+    /** What the member chose. @param language BCP 47, of a catalogue that there is */
     setLanguage: (reply: FastifyReply, language: string) => set(reply, names.language, language, LANGUAGE_SECONDS),
   }
 }

@@ -50,7 +50,7 @@ export function linkRoutes(app: FastifyInstance, deps: RouteDeps, tools: PageToo
     if (opened.kind !== 'opened') throw pageProblem(`link_${opened.kind}`)
     const { visit } = opened
     cookies.setSession(reply, opened.session === 'fresh' || shown === undefined ? fresh : shown)
-    if (visit.locale !== null) cookies.setLanguage(reply, catalogFor(visit.locale).language)
+    if (visit.locale !== null) cookies.setLocale(reply, catalogFor(visit.locale).language)
     return reply.redirect(await firstPageOf(visit, request.ip), 303)
   })
 
