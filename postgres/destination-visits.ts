@@ -1,6 +1,7 @@
 /**
  * How far a visit to the page of the notification destination has come (P2).
  */
+import type { EligibilityRules } from '../domain/eligibility.ts'
 import type { Sql } from './connect.ts'
 
 /** What a visit holds; `phone` is personal data. */
@@ -16,6 +17,8 @@ export interface DestinationVisit {
   readonly registerId: string | null
   /** The challenge of that chain that was verified at it. */
   readonly registeredBy: string | null
+  /** Whether SMS is mandatory once that number counts. */
+  readonly smsMandatoryAfter: boolean
   /** When the visit last changed something; ISO 8601. */
   readonly changedAt: string | null
 }
@@ -25,9 +28,11 @@ export async function readDestinationVisit(
   sql: Sql,
   visitId: string,
   stepUpSeconds: number,
+  rules: EligibilityRules,
 ): Promise<DestinationVisit | undefined> {
   const [row] = await sql<[{ answer: DestinationVisit | null }?]>`
-    select read_destination_visit(${visitId}, ${stepUpSeconds}) as answer`
+    select read_destination_visit(${visitId}, ${stepUpSeconds}) || jsonb_build_object(
+      'smsMandatoryAfter', sms_mandatory_after(${visitId}, ${sql.json(rules as never)})) as answer`
   return row?.answer ?? undefined
 }
 

@@ -398,10 +398,27 @@ describe('who cannot do it here', () => {
     expect(wordsOf(body)).toContain('Eメールは選択できません')
     expect(body).not.toContain('value="email"')
     const form = formOf(body, `${visit.path}/choice`)
-    expect(await visit.post('/choice', { ...form, choice: 'email' })).toBe('/choice?notice=refused')
+    expect(await visit.post('/choice', { ...form, choice: 'email' })).toBe('/choice')
     await expectNothing(visit)
     expect(await visit.post('/choice', form)).toBe('/done')
     // The preference is for afterwards, and was not asked.
+    expect(await standingOf(visit)).toEqual({ phone: e164(number), preference: 'email' })
+  })
+
+  it('a member for whom the new number makes SMS mandatory is told so, and is offered no e-mail', async () => {
+    const number = newNumber()
+    const visit = await visitDestination(api, { member: { channel: 'email', phone: null } })
+    await api.system.sql`insert into enrollments (member_id, mandatory_since) values (${visit.memberId}, now())`
+    expect(wordsOf((await visit.page()).body)).not.toContain('Eメールは選択できません')
+    await visit.prove(number)
+    const { body } = await visit.page('/choice')
+    expect(wordsOf(body)).toContain('Eメールは選択できません')
+    expect(body).not.toContain('value="email"')
+    const form = formOf(body, `${visit.path}/choice`)
+    // From a form that was drawn before it was mandatory.
+    expect(await visit.post('/choice', { ...form, choice: 'email' })).toBe('/choice')
+    expect(await visit.post('/choice', form)).toBe('/done')
+    expect(wordsOf((await visit.page('/done')).body)).toContain('SMS')
     expect(await standingOf(visit)).toEqual({ phone: e164(number), preference: 'email' })
   })
 

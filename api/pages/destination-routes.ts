@@ -83,10 +83,11 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
     const situation = await situationOf(request)
     const elsewhere = leadElsewhere(reply, situation, '/choice')
     if (elsewhere !== undefined) return elsewhere
-    const { standing, destinations, pending } = situation
+    const { standing, destinations, pending, smsOnly } = situation
     const page = renderChoice(modelOf(situation, tools, request), {
       version: standing.version,
       options: optionsOf(situation),
+      smsOnly,
       chosen: pending === undefined ? destinations.channel : 'sms',
       notice: noticeOf(request.query),
     })
@@ -145,6 +146,8 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
       if (pending) await inPostgres((sql) => setVisitRegistration(sql, visit.visitId, pending.phone, null))
       return '/code'
     }
+    // The page says that it is, and why.
+    if (reason === 'sms_mandatory') return '/choice'
     if (reason !== 'changed_meanwhile') return '/choice?notice=refused'
     // What was asked for may stand all the same: the form was sent twice.
     const stands = progress.changedAt !== null && pending === undefined && destinations.channel === choice
@@ -153,10 +156,10 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
 }
 
 function changeOf(situation: Situation, choice: Channel, version: number): DestinationChange {
-  const { visit, progress, pending, destinations } = situation
+  const { visit, progress, pending, smsOnly } = situation
   const registered = pending?.registeredBy ?? undefined
   // Where SMS is mandatory there was nothing to choose: the member's own preference stays for afterwards.
-  const wasChosen = choice === 'email' || !destinations.smsMandatory
+  const wasChosen = choice === 'email' || !smsOnly
   return {
     memberId: visit.memberId,
     visitId: visit.visitId,

@@ -40,6 +40,8 @@ export interface Situation {
   /** Where a code goes now; undefined where none could. */
   readonly sendsTo: { readonly channel: Channel; readonly destination: string } | undefined
   readonly pending: Pending | undefined
+  /** SMS is mandatory, or will be by the number that is being registered: there is nothing to choose. */
+  readonly smsOnly: boolean
   /** Why the Center has to do it. */
   readonly center: 'abroad' | 'unreachable' | undefined
 }
@@ -53,7 +55,7 @@ export function createSituations({ inPostgres, policy, pages }: RouteDeps, tools
     const [standing, progress] = await inPostgres((sql) =>
       Promise.all([
         readDestination(sql, visit.memberId, policy),
-        readDestinationVisit(sql, visit.visitId, pages.stepUpSeconds),
+        readDestinationVisit(sql, visit.visitId, pages.stepUpSeconds, policy),
       ]),
     )
     if (standing === undefined || progress === undefined) throw pageProblem('visit_over')
@@ -70,6 +72,7 @@ function situationOf(visit: Visit, standing: MemberDestination, progress: Destin
     sms: phone !== null && smsGuard(phone, phoneCountry, policy) === undefined,
     email: email !== null && undeliverableCondition(email) === undefined,
   }
+  const pending = pendingOf(progress, phone)
   return {
     visit,
     path: `/notification-destination/${visit.visitId}`,
@@ -77,7 +80,8 @@ function situationOf(visit: Visit, standing: MemberDestination, progress: Destin
     progress,
     destinations: { email, phone, usable, channel: sendsTo?.channel, smsMandatory },
     sendsTo,
-    pending: pendingOf(progress, phone),
+    pending,
+    smsOnly: smsMandatory || (pending !== undefined && progress.smsMandatoryAfter),
     center: country !== 'JP' ? 'abroad' : sendsTo === undefined ? 'unreachable' : undefined,
   }
 }
@@ -88,12 +92,12 @@ function pendingOf({ phone, phoneCountry, registeredBy }: DestinationVisit, stan
 }
 
 /** What STEP 4 offers: the number that was just proven or the one that stands, and the address where SMS is not mandatory. */
-export function optionsOf({ destinations, pending }: Situation): { channel: Channel; destination: string }[] {
-  const { phone, email, usable, smsMandatory } = destinations
+export function optionsOf({ destinations, pending, smsOnly }: Situation): { channel: Channel; destination: string }[] {
+  const { phone, email, usable } = destinations
   const number = pending?.phone ?? (usable.sms ? phone : null)
   return [
     ...(number !== null ? [{ channel: 'sms', destination: number } as const] : []),
-    ...(usable.email && email !== null && !smsMandatory ? [{ channel: 'email', destination: email } as const] : []),
+    ...(usable.email && email !== null && !smsOnly ? [{ channel: 'email', destination: email } as const] : []),
   ]
 }
 

@@ -76,7 +76,7 @@ export const DESTINATION_SAMPLES = [
   sample('choice', (catalog) =>
     renderChoice(
       { ...modelOf(catalog), pending: PENDING },
-      { version: 1, options: OPTIONS, chosen: 'sms', notice: undefined },
+      { version: 1, options: OPTIONS, chosen: 'sms', smsOnly: false, notice: undefined },
     ),
   ),
   sample('choice-mandatory', (catalog) =>
@@ -84,6 +84,7 @@ export const DESTINATION_SAMPLES = [
       version: 1,
       options: OPTIONS.slice(0, 1),
       chosen: 'sms',
+      smsOnly: true,
       notice: 'refused',
     }),
   ),

@@ -104,13 +104,15 @@ export interface ChoiceForm {
   /** What may be chosen, each with where it leads to. */
   readonly options: readonly { readonly channel: Channel; readonly destination: string }[]
   readonly chosen: Channel | undefined
+  /** SMS is mandatory, at the latest with the number that was proven. */
+  readonly smsOnly: boolean
   readonly notice: 'changed_meanwhile' | 'refused' | undefined
 }
 
 /** STEP 4 */
 export function renderChoice(model: DestinationModel, form: ChoiceForm): RenderedPage {
-  const { catalog, path, pending, destinations } = model
-  const { version, notice } = form
+  const { catalog, path, pending } = model
+  const { version, notice, smsOnly } = form
   return renderStep(
     model,
     'choice',
@@ -125,7 +127,7 @@ ${
         content: catalog.text('pages.destination.choice.verified', { phone: maskPhone(pending) }),
       })
 }
-${destinations.smsMandatory ? renderMandatory(catalog) : null}
+${smsOnly ? renderMandatory(catalog) : null}
 <form method="post" action="${path}/choice">
 <input type="hidden" name="version" value="${version}">
 ${renderOptions(model, form)}

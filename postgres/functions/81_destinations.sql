@@ -207,6 +207,17 @@ as $$
   where v.visit_id = visit
 $$;
 
+-- Whether SMS is mandatory for a visit's member once the number that the visit is about counts; false where it is about none.
+create or replace function sms_mandatory_after(visit uuid, rules jsonb) returns boolean
+  language sql stable
+as $$
+  select exists (
+    select from destination_visits own
+    join page_visits v on v.visit_id = own.visit_id
+    join members m on m.member_id = v.member_id
+    where own.visit_id = visit and sms_mandatory_with(m, own.phone, own.phone_country, false, rules))
+$$;
+
 -- Takes a notice that is due into its sender's hands for `lease_seconds`.
 --
 -- returns {kind: 'send', memberId, about, channel, destination, newPhone, mobileCarrier, language, changedAt, tries}
