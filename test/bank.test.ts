@@ -8,7 +8,13 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../config.ts'
 import { BANK_CALLER } from '../local/development-keys.ts'
-import { accountWorkflowId, redemptionWorkflowId, type AwardOrder, type Redemption } from '../local/bank/messages.ts'
+import {
+  accountWorkflowId,
+  proofPresentedSignal,
+  redemptionWorkflowId,
+  type AwardOrder,
+  type Redemption,
+} from '../local/bank/messages.ts'
 import { SAMPLE_MEMBERS, type SampleMember } from '../local/sample-members.ts'
 import { createProofs, type Verified } from '../proofs/proof.ts'
 import { destinationsOf, startBankGround, type BankGround } from './support/bank.ts'
@@ -60,6 +66,23 @@ const ended = ({ redemptionId }: Pick<Redeeming, 'redemptionId'>, withinMs = 30_
     const state = await stateOf(redemptionId)
     return (state.status === 'redeemed' || state.status === 'given_up') && state
   }, withinMs)
+
+/** Has the workflow look at its challenge now, as it does by itself a little later. */
+async function looked({ redemptionId }: Pick<Redeeming, 'redemptionId'>): Promise<void> {
+  const handle = ground.temporal.workflow.getHandle(redemptionWorkflowId(redemptionId))
+  const looks = async () => {
+    const { events } = await handle.fetchHistory()
+    const scheduled = events?.filter((event) =>
+      event.activityTaskScheduledEventAttributes?.activityType?.name?.includes('lookAtChallenge'),
+    )
+    return events?.filter(({ activityTaskCompletedEventAttributes: done }) =>
+      scheduled?.some(({ eventId }) => eventId?.toString() === done?.scheduledEventId?.toString()),
+    ).length
+  }
+  const before = (await looks()) ?? 0
+  await handle.signal(proofPresentedSignal, { challengeId: uuidv7() })
+  await ground.system.until(async () => ((await looks()) ?? 0) > before)
+}
 
 async function milesOf(person: Person): Promise<number> {
   const { words } = await person.get(`${ground.bankUrl}/account`)
@@ -190,6 +213,37 @@ describe('a member', () => {
     const link = await person.submit(page, /\/code$/)
     const entry = await person.submit(link, /^\/open\//)
     expect((await enter({ person, member: 'sms', entry, redemptionId })).words).toContain('特典に交換しました')
+  })
+
+  it.each<[string, SampleMember, (redeeming: Redeeming) => Promise<Seen>]>([
+    [
+      'let the code expire',
+      'softbank',
+      async ({ person, entry }) => {
+        await ground.system.shiftClock(601_000)
+        return person.get(entry.url)
+      },
+    ],
+    [
+      'mistyped it too often',
+      'sms',
+      async (redeeming) => {
+        const wrong = wrongCode(await ground.codeFor(redeeming.member))
+        let { entry } = redeeming
+        for (let attempt = 1; attempt <= 5; attempt++) entry = await enter({ ...redeeming, entry }, wrong)
+        return entry
+      },
+    ],
+  ])('who %s has another one sent, and redeems with that', async (_, member, end) => {
+    const redeeming = await begin(member)
+    const older = await ground.codeFor(member)
+    const ended = await end(redeeming)
+    await looked(redeeming)
+    expect((await stateOf(redeeming.redemptionId)).status).toBe('unproven')
+    const entry = await redeeming.person.submit(ended, /\/send$/)
+    await ground.system.until(async () => (await ground.codeFor(member)) !== older)
+    expect((await enter({ ...redeeming, entry })).words).toContain('特典に交換しました')
+    await ground.system.shiftClock(0)
   })
 
   it('who decides otherwise keeps the miles, and the code is withdrawn', async () => {

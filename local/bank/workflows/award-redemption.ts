@@ -48,20 +48,24 @@ export async function awardRedemption(order: AwardOrder): Promise<Redemption> {
   })
   setHandler(proofPresentedSignal, (proof) => void (proven = proof.challengeId))
 
-  /** Resolves with how the challenge ended. */
+  /** Resolves with how the challenge ended, once nothing is expected to continue it. */
   async function outcomeOf(asked: Challenge): Promise<string> {
     let challenge = asked
-    while (challenge.status === 'sending' || challenge.status === 'open') {
+    let knownSince = Date.now()
+    for (;;) {
+      const until = awaitedUntil(challenge, knownSince)
+      if (until === undefined) return challenge.status
       redemption = { ...redemption, status: 'unproven', challengeId: challenge.challengeId }
-      await condition(() => proven !== undefined, lookAfterMs(challenge))
+      await condition(() => proven !== undefined, lookAfterMs(until))
       // A challenge has one proof, and no other redemption asked for this challenge: so the proof counts once.
       if (proven === challenge.challengeId) return 'verified'
       // The member closed the tab, or lets time pass; or the proof is of a code that was sent again, or of something else
       // altogether. The service knows, and leads from our challenge to the newest that continues it.
       proven = undefined
-      challenge = await lookAtChallenge(challenge.challengeId)
+      const newest = await lookAtChallenge(challenge.challengeId)
+      if (newest.challengeId !== challenge.challengeId) knownSince = Date.now()
+      challenge = newest
     }
-    return challenge.status
   }
 
   async function redeem(): Promise<GaveUp | undefined> {
@@ -89,10 +93,21 @@ async function withdrawCode({ challengeId }: Redemption): Promise<void> {
   if (challengeId !== undefined) await withdrawChallenge(challengeId).catch(() => {})
 }
 
-/** Soon after the code has expired we know how it went, even where the member never came back. */
-function lookAfterMs({ expiresAt }: Challenge): number {
-  if (expiresAt === undefined) return LOOK_EVERY_MS
-  const leftMs = Date.parse(expiresAt) - Date.now()
+/**
+ * Until when something is to be expected of a challenge; nothing of one that is over. Whoever let the code expire, or mistyped it
+ * too often, is told to have another one sent, which continues it: for that there is as long again as the code lived.
+ */
+function awaitedUntil({ status, expiresAt }: Challenge, knownSince: number): number | undefined {
+  const expiry = expiresAt === undefined ? Infinity : Date.parse(expiresAt)
+  if (status === 'sending' || status === 'open') return expiry
+  if (expiry === Infinity || (status !== 'expired' && status !== 'attempts_exhausted')) return undefined
+  const until = expiry + (expiry - knownSince)
+  return Date.now() < until ? until : undefined
+}
+
+/** Soon after that we know how it went, even where the member never came back. */
+function lookAfterMs(until: number): number {
+  const leftMs = until - Date.now()
   return leftMs > 0 ? Math.min(leftMs + 1_000, LOOK_EVERY_MS) : LOOK_EVERY_MS
 }
 
