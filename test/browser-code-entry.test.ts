@@ -180,6 +180,27 @@ describe('the countdown', () => {
     await expectShown(page, 'The one-time password has expired.')
   })
 
+  it(
+    'at its end asks less and less often while nobody answers, and then shows what stands',
+    { timeout: 60_000 },
+    async () => {
+      const { page } = await arrive()
+      await api.system.shiftClock(598_500)
+      const asked: number[] = []
+      await page.route('**/state', async (route) => {
+        asked.push(Date.now())
+        await (asked.length === 1 ? route.continue() : route.fulfill({ status: 503, body: '{}' }))
+      })
+      await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+      await expect.poll(() => asked.length, { timeout: 20_000 }).toBe(4)
+      const pauses = asked.slice(2).map((at, index) => at - asked[index + 1]!)
+      for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(1_000 * 2 ** index)
+      expect(browser.takeComplaints().every((complaint) => complaint.includes('503'))).toBe(true)
+      await page.unroute('**/state')
+      await expectShown(page, 'The one-time password has expired.')
+    },
+  )
+
   it('frees "send again" when its cooldown is over', async () => {
     const { page } = await arrive()
     const again = page.getByRole('button', { name: 'Send again' })

@@ -88,20 +88,29 @@ function keepLive(element) {
     if (ends.has('expiry') && secondsUntil('expiry') === 0) correct()
   }
 
+  // Who has got no answer asks less and less often.
+  const SOON_MS = 1_000
+  const LATE_MS = 60_000
+  let pause = SOON_MS
+  let notBefore = 0
   const ask = async () => {
     try {
       const answer = await fetch(element.dataset.live, { headers: { accept: 'application/json' }, cache: 'no-store' })
       if (!answer.ok && answer.status < 500) return location.reload()
+      if (!answer.ok) throw new Error(String(answer.status))
+      pause = SOON_MS
       const state = await answer.json()
       if (state.version !== element.dataset.version && !(state.acceptsCode && isTyped())) return loadAnew()
       for (const name of ends.keys()) ends.set(name, performance.now() + 1000 * state[name])
     } catch {
-      // No network just now: it goes on counting.
+      // No network just now, or no service: it goes on counting.
+      notBefore = performance.now() + pause
+      pause = Math.min(2 * pause, LATE_MS)
     }
   }
   let asking = false
   const correct = () => {
-    if (asking || document.visibilityState !== 'visible') return
+    if (asking || document.visibilityState !== 'visible' || performance.now() < notBefore) return
     asking = true
     void ask().finally(() => (asking = false))
   }
