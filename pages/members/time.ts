@@ -1,5 +1,5 @@
 /**
- * Times as members read them. They are those of Japan, and where the page's language is not Japanese its words say so.
+ * Times as members read them. They are those of Japan, and the words around them say so in every language.
  */
 import { html, type SafeHtml } from '@remix-run/html-template'
 import type { Catalog } from '../../messages/catalog.ts'
