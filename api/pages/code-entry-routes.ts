@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { renderCodeEntryPage } from '../../pages/members/code-entry-page.ts'
-import { liveStateOf, noticeOf, stateOf, type Standing } from '../../pages/members/code-state.ts'
+import { liveStateOf, noticeOf, type Standing } from '../../pages/members/code-state.ts'
 import type { Visit } from '../../postgres/page-visits.ts'
 import type { RouteDeps } from '../deps.ts'
 import { returnTo } from '../return-url.ts'
@@ -12,8 +12,6 @@ import { createCodeEntry, type Form } from './code-entry.ts'
 import type { PageTools } from './page-tools.ts'
 
 const HIDDEN = { schema: { hide: true } } as const
-/** How often the page is loaded anew while the code is being sent, where no script asks. */
-const RENEW_SECONDS = 5
 
 interface Visiting {
   Params: { visitId: string }
@@ -43,12 +41,7 @@ export function codeEntryRoutes(app: FastifyInstance, deps: RouteDeps, tools: Pa
       request: randomUUID(),
       back: await wayBack(visit, standing),
     })
-    const renewSeconds = stateOf(standing) === 'sending' ? RENEW_SECONDS : undefined
-    return tools.sendPage(request, reply, {
-      ...page,
-      returnUrl: visit.returnUrl,
-      ...(renewSeconds !== undefined && { renewSeconds }),
-    })
+    return tools.sendPage(request, reply, { ...page, returnUrl: visit.returnUrl })
   })
 
   app.get<Visiting>('/code-entry/:visitId/state', HIDDEN, async (request, reply) => {

@@ -21,8 +21,6 @@ import {
 import type { PageTools } from './page-tools.ts'
 
 const HIDDEN = { schema: { hide: true } } as const
-/** How often the page is loaded anew while a code is being sent, where no script asks. */
-const RENEW_SECONDS = 5
 
 const PROOFS = ['/identity', '/code'] as const
 type Proof = (typeof PROOFS)[number]
@@ -101,11 +99,7 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
         proof === '/code' && pending
           ? renderNumberCode({ ...model, pending: pending.phone }, entry)
           : renderIdentity(model, entry, progress.stepUpId !== null && standing === undefined)
-      return tools.sendPage(request, reply, {
-        ...page,
-        returnUrl: visit.returnUrl,
-        ...(stateOf(standing) === 'sending' && { renewSeconds: RENEW_SECONDS }),
-      })
+      return tools.sendPage(request, reply, { ...page, returnUrl: visit.returnUrl })
     },
 
     async liveState(proof: Proof, request: VisitRequest) {

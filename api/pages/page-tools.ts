@@ -25,8 +25,6 @@ export interface MemberPage {
   readonly status?: number
   /** Where the page's forms may lead to beside ourselves: Chromium applies `form-action` to redirects too. */
   readonly returnUrl?: string | null
-  /** After how many seconds the page is loaded anew where no script runs. */
-  readonly renewSeconds?: number
 }
 
 export interface PageTools {

@@ -73,7 +73,7 @@ function renderPurpose(catalog: Catalog, purpose: string | null): SafeHtml | nul
 
 function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: boolean): SafeHtml {
   const { catalog, path, attempt, digits } = model
-  return html`${renderDestination(catalog, standing)}
+  return html`${renderDestination(catalog, path, standing)}
 <form method="post" action="${path}">
 <input type="hidden" name="attempt" value="${attempt}">
 <label for="code">${catalog.text('pages.code.label')}</label>
@@ -85,13 +85,16 @@ function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: bool
 <p class="quiet">${catalog.text('pages.code.newest')}</p>`
 }
 
-function renderDestination(catalog: Catalog, standing: Standing): SafeHtml | null {
+/** Where no script asks, the member does: a page that loads itself anew would lose what is being typed. */
+function renderDestination(catalog: Catalog, path: string, standing: Standing): SafeHtml | null {
   const { channel, destination } = standing.challenge
   if (channel === null || destination === null) return null
   const to = { destination: maskDestination(channel, destination) }
   const isSending = stateOf(standing) === 'sending'
   const words = catalog.text(isSending ? `pages.code.sending.${channel}` : `pages.code.sent.${channel}`, to)
-  return html`<p class="destination"${isSending ? html` role="status"` : null}>${words}</p>`
+  if (!isSending) return html`<p class="destination">${words}</p>`
+  return html`<p class="destination" role="status">${words}</p>
+<noscript><p><a href="${path}">${catalog.text('pages.code.check')}</a></p></noscript>`
 }
 
 const expiryOf = ({ challenge, secondsLeft }: Standing): Date =>

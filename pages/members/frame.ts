@@ -13,15 +13,11 @@ export interface Frame {
   readonly assets: { readonly style: string; readonly script: string }
   /** The path, with its query, at which this page is shown again: in another language, or after a look at the help. */
   readonly here: string
-  /** After how many seconds the page is loaded anew where no script runs. */
-  readonly renewSeconds?: number
 }
 
 /** A whole page. */
-export function renderFrame({ catalog, title, content, assets, here, renewSeconds }: Frame): string {
+export function renderFrame({ catalog, title, content, assets, here }: Frame): string {
   const text = (key: 'brand' | 'product' | 'skip' | 'help' | 'email' | 'staff') => catalog.text(`pages.frame.${key}`)
-  const renewal =
-    renewSeconds === undefined ? null : html`<noscript><meta http-equiv="refresh" content="${renewSeconds}"></noscript>`
   return String(html`<!doctype html>
 <html lang="${catalog.language}">
 <head>
@@ -29,7 +25,6 @@ export function renderFrame({ catalog, title, content, assets, here, renewSecond
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="format-detection" content="telephone=no">
-${renewal}
 <title>${title} | ${text('brand')}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="${assets.style}">
