@@ -478,6 +478,34 @@ describe('a code that is still being sent', () => {
     expect((await browser.get(`${path}/state`)).json<{ version: string }>().version).not.toBe(state.version)
   })
 
+  it('can be had by the other channel instead, where policy allows', async () => {
+    const slow = api.server({}, { OTP_SEND_WAIT_SECONDS: '1' })
+    const open = async (email?: null) => {
+      const memberId = await api.system.addMember(email === null ? { email } : {})
+      const [member] = await api.system.sql<[{ phone: string; email: string }]>`
+        select phone, email from members where member_id = ${memberId}`
+      await api.system.simulators.faults({ to: member.phone, latencyMs: 7_000, times: 1 })
+      const browser = createMemberBrowser(slow)
+      const body = { memberId, page: 'code-entry', purpose: 'redeem_benefit', returnUrl: RETURN_URL }
+      const path = String((await browser.open(await pageLink(api, body))).headers.location)
+      return { ...member, browser, path, page: (await browser.get(path)).body }
+    }
+    const { browser, path, page, email } = await open()
+    expect(wordsOf(page)).toContain('送信しています')
+    expect(() => formOf(page, `${path}/send`, { channel: 'sms' })).toThrow('no such form')
+    await browser.post(`${path}/send`, formOf(page, `${path}/send`, { channel: 'email' }))
+    const [message] = await api.system.until(async () => {
+      const messages = await api.system.simulators.messages(email)
+      return messages.length > 0 && messages
+    })
+    expect(message!.text).toMatch(/\d{6}/)
+    expect(wordsOf((await browser.get(path)).body)).toContain('m***@e***.jp')
+
+    const other = await open(null)
+    expect(wordsOf(other.page)).toContain('送信しています')
+    expect(() => formOf(other.page, `${other.path}/send`)).toThrow('no such form')
+  })
+
   it('cannot be begun while Temporal or Postgres is away: the page says so, and later it begins by itself', async () => {
     const broken = api.server({
       temporal: new Proxy(api.system.temporal, {

@@ -108,14 +108,19 @@ function renderSendAgain(model: CodeEntryModel): SafeHtml | null {
   if (standing === undefined) {
     return html`${renderSendForm(model, catalog.text('pages.code.begin'), { isPrimary: true })}\n${help}`
   }
-  if (!maySendAgain(state)) return help
   const { resendSeconds, otherChannel } = standing
+  const isSending = state === 'sending'
+  if (isSending ? otherChannel === undefined : !maySendAgain(state)) return help
   const isPrimary = !acceptsCode(state)
   const title = catalog.text(isPrimary ? 'pages.code.again.instead' : 'pages.code.again.title')
+  const again = () => renderSendForm(model, catalog.text('pages.code.again.button'), { isPrimary, resendSeconds })
+  const other = (channel: Channel) =>
+    // While its provider takes its time, the other one's is all that there is to do.
+    renderSendForm(model, catalog.text(`pages.code.again.${channel}`), { channel, ...(isSending && { resendSeconds }) })
   return html`<section class="actions" aria-labelledby="again">
 <h2 id="again">${title}</h2>
-${renderSendForm(model, catalog.text('pages.code.again.button'), { isPrimary, resendSeconds })}
-${otherChannel === undefined ? null : renderSendForm(model, catalog.text(`pages.code.again.${otherChannel}`), { channel: otherChannel })}
+${isSending ? null : again()}
+${otherChannel === undefined ? null : other(otherChannel)}
 ${help}
 </section>`
 }
