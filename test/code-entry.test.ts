@@ -99,17 +99,23 @@ describe('the page', () => {
 
   it('is private: not kept, not framed, fed by nobody else, and its forms lead to us and back alone', async () => {
     const entering = await enter(api)
-    const { headers } = await entering.browser.get(entering.path)
+    const { headers, body } = await entering.browser.get(entering.path)
     expect(headers).toMatchObject({
       'cache-control': 'no-store',
       'referrer-policy': 'same-origin',
       'x-content-type-options': 'nosniff',
       'permissions-policy': 'otp-credentials=(self)',
     })
+    const { document } = parseHtml(body)
+    const parts = [...elementsOf(document, 'script'), ...elementsOf(document, 'link').slice(1)]
+    const [nonce, ...others] = new Set(parts.map((part) => attributeOf(part, 'nonce')))
+    expect(nonce).toMatch(/^[0-9a-f-]{36}$/)
+    expect(others).toEqual([])
+    expect((await entering.browser.get(entering.path)).headers['content-security-policy']).not.toContain(nonce)
     expect(String(headers['content-security-policy']).split('; ')).toEqual([
       "default-src 'none'",
-      "style-src 'self'",
-      "script-src 'self'",
+      `style-src 'nonce-${nonce}'`,
+      `script-src 'nonce-${nonce}'`,
       "connect-src 'self'",
       'img-src data:',
       "base-uri 'none'",

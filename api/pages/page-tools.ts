@@ -1,6 +1,7 @@
 /**
  * What every page of members needs: who is there, in which language, and how a page goes out.
  */
+import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isChallengeId } from '../../domain/challenge.ts'
 import type { SafeHtml } from '@remix-run/html-template'
@@ -46,15 +47,16 @@ export function createPageTools({ pages, inPostgres }: RouteDeps): PageTools {
     cookies,
     languageOf: languageFor,
     sendPage(request, reply, { status = 200, returnUrl, ...page }) {
+      const nonce = randomUUID()
       return reply
         .code(status)
-        .headers({ ...PRIVATE, 'content-security-policy': policyOf(returnUrl) })
+        .headers({ ...PRIVATE, 'content-security-policy': policyOf(nonce, returnUrl) })
         .type('text/html; charset=utf-8')
         .send(
           renderFrame({
             ...page,
             catalog: languageFor(request),
-            assets: { style: STYLE.path, script: SCRIPT.path },
+            assets: { style: STYLE.path, script: SCRIPT.path, nonce },
             here: hereOf(request, pages.publicUrl),
           }),
         )
@@ -81,12 +83,13 @@ const PRIVATE = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-function policyOf(returnUrl: string | null | undefined): string {
+/** By nonce: the page's own style and script, and nothing else that could be had from our origin. */
+function policyOf(nonce: string, returnUrl: string | null | undefined): string {
   const formTargets = ["'self'", ...(returnUrl ? [new URL(returnUrl).origin] : [])]
   return [
     "default-src 'none'",
-    "style-src 'self'",
-    "script-src 'self'",
+    `style-src 'nonce-${nonce}'`,
+    `script-src 'nonce-${nonce}'`,
     "connect-src 'self'",
     'img-src data:',
     "base-uri 'none'",

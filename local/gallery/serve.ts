@@ -12,8 +12,8 @@ const PAGES = join(import.meta.dirname, '..', '..', 'pages')
 const read = (...files: readonly string[]) => files.map((file) => readFileSync(join(PAGES, file), 'utf8')).join('\n')
 const POLICY = [
   "default-src 'none'",
-  "style-src 'self'",
-  "script-src 'self'",
+  "style-src 'nonce-gallery'",
+  "script-src 'nonce-gallery'",
   "connect-src 'self'",
   'img-src data:',
   "form-action 'self'",
@@ -44,7 +44,7 @@ export async function serveGallery(): Promise<Gallery> {
         renderFrame({
           catalog,
           ...page.render(catalog),
-          assets: { style: '/style.css', script: '/script.js' },
+          assets: { style: '/style.css', script: '/script.js', nonce: 'gallery' },
           here: request.url,
         })
           // The page of a link stays to be seen.

@@ -9,8 +9,8 @@ export interface Frame {
   readonly catalog: Catalog
   readonly title: string
   readonly content: SafeHtml
-  /** Paths of the style and the script. */
-  readonly assets: { readonly style: string; readonly script: string }
+  /** Paths of the style and the script, and what the page's policy knows them by. */
+  readonly assets: { readonly style: string; readonly script: string; readonly nonce: string }
   /** The path, with its query, at which this page is shown again: in another language, or after a look at the help. */
   readonly here: string
 }
@@ -27,8 +27,8 @@ export function renderFrame({ catalog, title, content, assets, here }: Frame): s
 <meta name="format-detection" content="telephone=no">
 <title>${title} | ${text('brand')}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="${assets.style}">
-<script src="${assets.script}" defer></script>
+<link rel="stylesheet" href="${assets.style}" nonce="${assets.nonce}">
+<script src="${assets.script}" nonce="${assets.nonce}" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">${text('skip')}</a>
