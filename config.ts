@@ -88,6 +88,10 @@ function pagesUnfitForProduction({ pages }: Partial<Sections>): string[] {
     ...(pages.returnRules.some(({ anyPort }) => anyPort)
       ? ['OTP_RETURN_URLS: has a port of *, which production refuses']
       : []),
+    // The proof goes there, in a URL.
+    ...(pages.returnRules.some(({ origin }) => !origin.startsWith('https:'))
+      ? ['OTP_RETURN_URLS: wants https in production']
+      : []),
   ]
 }
 

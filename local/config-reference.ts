@@ -27,7 +27,7 @@ const HEAD = `# Configuration
 Every variable that our processes read, made from \`config/\` by \`npm run config-reference\`. A process that is given something
 wrong names all of it at once and exits with 2; an empty variable counts as one that is not set.
 
-Beside these: \`NODE_ENV=production\` refuses development keys, and pages without https; Temporal's address, namespace, TLS and API
+Beside these: \`NODE_ENV=production\` refuses development keys, and pages and ways back without https; Temporal's address, namespace, TLS and API
 key are read as its SDK reads them (\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`, \`TEMPORAL_API_KEY\`, \`TEMPORAL_PROFILE\` …).
 `
 

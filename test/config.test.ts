@@ -211,6 +211,11 @@ describe('bad configuration', () => {
     expect(mistakesOf({ ...fit, OTP_PUBLIC_URL: 'http://otp.example.jp' })).toContain('OTP_PUBLIC_URL: ')
     expect(mistakesOf({ NODE_ENV: 'production' })).toContain('OTP_PUBLIC_URL: ')
     expect(mistakesOf({ ...fit, OTP_RETURN_URLS: 'bank=http://127.0.0.1:*' })).toContain('OTP_RETURN_URLS: ')
+    const returns = (url: string) => ({ ...fit, OTP_RETURN_URLS: `bank=https://bank.example/,bank=${url}` })
+    for (const url of ['http://bank.example/', 'http://127.0.0.1:8083/', 'http://localhost/']) {
+      expect(mistakesOf(returns(url))).toContain('OTP_RETURN_URLS: wants https')
+    }
+    expect(loadConfig(SECTIONS, { ...GOOD, ...returns('https://air.example/') }).pages.returnRules).toHaveLength(2)
   })
 
   it.each(['api/main.ts', 'workers/challenge-worker.ts', 'workers/member-consumer.ts', 'workers/outbox-relay.ts'])(
