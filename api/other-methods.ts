@@ -9,7 +9,8 @@ import { problem } from './problems.ts'
 export function watchMethods(app: FastifyInstance): (scope: FastifyInstance) => void {
   const known = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
-    if (url.startsWith('/docs')) return
+    // `/*` is whatever is not known.
+    if (url.startsWith('/docs') || url === '/*') return
     const methods = known.get(url) ?? new Set()
     known.set(url, methods)
     for (const each of [method].flat()) methods.add(each)

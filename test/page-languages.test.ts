@@ -25,6 +25,41 @@ const choose = (fields: Record<string, string>, headers: Record<string, string> 
 const open = (url: string, headers: Record<string, string> = {}) => api.app.inject({ url, headers })
 const languageOf = (body: string) => attributeOf(elementsOf(parseHtml(body).document, 'html')[0]!, 'lang')
 
+describe('where nobody posts a form', () => {
+  const BROWSER = {
+    accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+    cookie: 'otp-language=ko',
+  }
+  const VISIT = '019ab000-0000-7000-8000-000000000001'
+
+  it.each(['/nothing', '/', '/code-entry/x/y/z', '/v2/nothing'])(
+    'a browser that asks for %s reads in its language that there is no such page; a program gets a problem',
+    async (path) => {
+      const page = await open(path, BROWSER)
+      expect([page.statusCode, languageOf(page.body)]).toEqual([404, 'ko'])
+      for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {
+        const problem = await open(path, headers)
+        expect([problem.statusCode, problem.json<{ code: string }>().code]).toEqual([404, 'not_found'])
+      }
+      const posted = await api.app.inject({ method: 'POST', url: path, headers: BROWSER })
+      expect(posted.statusCode).toBe(404)
+    },
+  )
+
+  it.each([
+    [`/code-entry/${VISIT}/send`, `/code-entry/${VISIT}`],
+    [`/code-entry/${VISIT}/send?x=/y/z`, `/code-entry/${VISIT}`],
+    [`/notification-destination/${VISIT}/number/forget`, `/notification-destination/${VISIT}/number`],
+    [`/notification-destination/${VISIT}/identity/send`, `/notification-destination/${VISIT}/identity`],
+    [`/notification-destination/${VISIT}/code/send`, `/notification-destination/${VISIT}/code`],
+    ['/language', '/help'],
+    ['/help/verdict', '/help'],
+  ])('GET %s leads to the page of its form', async (path, page) => {
+    const answer = await open(path, BROWSER)
+    expect([answer.statusCode, answer.headers.location]).toEqual([303, page])
+  })
+})
+
 describe('the way back from the choice', () => {
   it.each([
     'https://evil.example/',

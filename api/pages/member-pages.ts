@@ -15,6 +15,7 @@ import { destinationRoutes } from './destination-routes.ts'
 import { helpRoutes } from './help-routes.ts'
 import { languageRoutes } from './language-routes.ts'
 import { linkRoutes } from './link-routes.ts'
+import { otherPaths } from './other-paths.ts'
 import { toPageProblem } from './page-problems.ts'
 import { createPageTools, PAGE_ASSETS, type PageTools } from './page-tools.ts'
 
@@ -35,6 +36,7 @@ export async function memberPages(app: FastifyInstance, deps: RouteDeps): Promis
   linkRoutes(app, deps, tools)
   codeEntryRoutes(app, deps, tools)
   destinationRoutes(app, deps, tools)
+  otherPaths(app)
 }
 
 /** The fields of a form, each of which stands once. */
