@@ -16,7 +16,6 @@ export const ARGUMENTS = {
   'notice.destination_changed.email.phone': { phone: 'string' },
   'notice.destination_changed.email.sms': { phone: 'string' },
   'notice.destination_changed.email.when': { time: 'string' },
-  'pages.frame.japan_time': { time: 'string' },
   'pages.frame.step': { number: 'number', count: 'number' },
   'pages.help.notes.valid': { minutes: 'number' },
   'pages.help.missing.sms.sender': { sender: 'string' },

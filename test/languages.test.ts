@@ -119,6 +119,12 @@ describe('a language', () => {
     expect(catalogFor('en').text('code.email.valid', { minutes })).toContain(sentence)
   })
 
+  test.each(catalogs)('$language calls a button, the Center and an e-mail address by one name each', (catalog) => {
+    expect(catalog.text('pages.help.faq.expired.answer')).toContain(catalog.text('pages.code.again.button'))
+    expect(catalog.text('pages.code.locked.center')).toContain(catalog.text('pages.frame.brand'))
+    expect(catalog.pieces('').join(' ')).not.toMatch(/(?<!E)メールアドレス/)
+  })
+
   test.each(catalogs)('$language has no link in any text', (catalog) => {
     expect(catalog.pieces('').join(' ')).not.toMatch(/http|www\.|:\/\/|\.(com|jp)\b/i)
   })
