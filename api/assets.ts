@@ -10,6 +10,8 @@ const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=ut
 
 export interface Asset {
   readonly path: string
+  /** The paths of all its versions. */
+  readonly anyPath: string
   readonly type: string
   readonly content: string
 }
@@ -18,13 +20,18 @@ export interface Asset {
 export function readAsset(name: string, ending: keyof typeof TYPES, files: readonly string[]): Asset {
   const content = files.map((file) => readFileSync(new URL(`../pages/${file}`, import.meta.url), 'utf8')).join('\n')
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 12)
-  return { path: `/assets/${name}-${hash}.${ending}`, type: TYPES[ending], content }
+  const pathOf = (version: string) => `/assets/${name}-${version}.${ending}`
+  return { path: pathOf(hash), anyPath: pathOf(':hash(^[0-9a-f]{12})'), type: TYPES[ending], content }
 }
 
 export function serveAssets(app: FastifyInstance, assets: readonly Asset[]): void {
-  for (const { path, type, content } of assets) {
+  for (const { path, anyPath, type, content } of assets) {
     app.get(path, { schema: { hide: true } }, (_request, reply) =>
       reply.header('cache-control', `public, max-age=${A_YEAR_SECONDS}, immutable`).type(type).send(content),
+    )
+    // Of a page that an older or a newer process rendered, while a deployment rolls: nobody keeps it under that name.
+    app.get(anyPath, { schema: { hide: true } }, (_request, reply) =>
+      reply.header('cache-control', 'no-cache').type(type).send(content),
     )
   }
 }

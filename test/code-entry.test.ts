@@ -218,7 +218,11 @@ describe('every other verdict says what to do next', () => {
     const locations = (await Promise.all(answers)).map(({ headers }) => String(headers.location))
     expect(new Set(locations).size).toBe(1)
     const query = locations[0]!.slice(entering.path.length)
-    expect(noticeOf(await entering.page(query))).toContain('あと4回')
+    const wrong = await entering.page(query)
+    expect(noticeOf(wrong)).toContain('あと4回')
+    const isInvalid = (page: string) =>
+      elementsOf(parseHtml(page).document, 'input').some((input) => attributeOf(input, 'aria-invalid') === 'true')
+    expect([isInvalid(wrong), isInvalid(await entering.page())]).toEqual([true, false])
     expect((await said(entering, code)).notice).toContain('あと3回')
     // The earlier page, reloaded, still says what was said.
     expect(noticeOf(await entering.page(query))).toContain('あと4回')

@@ -262,6 +262,15 @@ describe('forms that are sent again', () => {
     expect(row).toEqual({ notices: 3 })
   })
 
+  it('a choice that stands already is not said to have changed anything', async () => {
+    const visit = await visitDestination(api)
+    const number = newNumber()
+    await visit.prove(number)
+    expect(await visit.send('/choice', { choice: 'sms' })).toBe('/done')
+    expect(await visit.send('/choice', { choice: 'sms' })).toBe('/')
+    expect(await standingOf(visit)).toEqual({ phone: e164(number), preference: 'sms' })
+  })
+
   it('a choice from an earlier tab does not take back a later one', async () => {
     const visit = await visitDestination(api)
     await visit.send('/identity/send')

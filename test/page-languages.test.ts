@@ -25,6 +25,22 @@ const choose = (fields: Record<string, string>, headers: Record<string, string> 
 const open = (url: string, headers: Record<string, string> = {}) => api.app.inject({ url, headers })
 const languageOf = (body: string) => attributeOf(elementsOf(parseHtml(body).document, 'html')[0]!, 'lang')
 
+describe('the style and the script', () => {
+  it('are there by the name that a process of another version gave them, and are not kept under it', async () => {
+    const paths = [...(await open('/help')).body.matchAll(/\/assets\/members-[0-9a-f]{12}\.(?:css|js)/g)].map(
+      ([path]) => path,
+    )
+    expect(paths).toHaveLength(2)
+    for (const path of paths) {
+      const [current, older] = [await open(path), await open(path.replace(/[0-9a-f]{12}/, '0123456789ab'))]
+      expect(current.headers['cache-control']).toContain('immutable')
+      expect([older.statusCode, older.headers['cache-control'], older.body]).toEqual([200, 'no-cache', current.body])
+      expect(older.headers['content-type']).toBe(current.headers['content-type'])
+      expect((await open(path.replace(/[0-9a-f]{12}/, 'x'))).statusCode).toBe(404)
+    }
+  })
+})
+
 describe('where nobody posts a form', () => {
   const BROWSER = {
     accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',

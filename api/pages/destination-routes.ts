@@ -103,7 +103,7 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
       setDestination(sql, change, { ...policy, stepUpSeconds: pages.stepUpSeconds }),
     )
     if (answer.kind === 'changed') background.add('send notices', sendNotices(temporal, answer.notices))
-    if (answer.kind !== 'refused') return reply.redirect(`${path}/done`, 303)
+    if (answer.kind !== 'refused') return reply.redirect(answer.kind === 'changed' ? `${path}/done` : path, 303)
     return reply.redirect(`${path}${await afterRefusal(request, choice, answer.reason)}`, 303)
   })
 

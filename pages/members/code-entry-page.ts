@@ -72,13 +72,15 @@ function renderPurpose(catalog: Catalog, purpose: string | null): SafeHtml | nul
 }
 
 function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: boolean): SafeHtml {
-  const { catalog, path, attempt, digits } = model
+  const { catalog, path, attempt, digits, notice } = model
+  const verdict = standing.said?.verdict
+  const isRefused = notice?.kind === 'invalid' || verdict === 'wrong_code' || verdict === 'older_code'
   return html`${renderDestination(catalog, path, standing)}
 <form method="post" action="${path}">
 <input type="hidden" name="attempt" value="${attempt}">
 <label for="code">${catalog.text('pages.code.label')}</label>
 <p class="hint" id="code-hint">${catalog.text('pages.code.hint', { digits })}</p>
-<input class="code" id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits + 2}" required autofocus aria-describedby="${isDescribed ? 'notice code-hint' : 'code-hint'}" data-code-digits="${digits}">
+<input class="code" id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits + 2}" required autofocus aria-describedby="${isDescribed ? 'notice code-hint' : 'code-hint'}"${isRefused ? html` aria-invalid="true"` : null} data-code-digits="${digits}">
 <p class="countdown">${catalog.text('pages.code.left')} ${renderCountdown('expiry', standing.secondsLeft)} ${catalog.text('pages.code.until', { time: formatTime(catalog, expiryOf(standing)) })}</p>
 <button>${catalog.text('pages.code.submit')}</button>
 </form>
