@@ -32,7 +32,7 @@ import {
   type Challenge,
   type SendStamp,
 } from '../postgres/challenges.ts'
-import { noteSendError, type Pace, type SlotRequest, type SlotWait } from '../postgres/provider-pace.ts'
+import { noteSendError, paceOf, type SlotRequest, type SlotWait } from '../postgres/provider-pace.ts'
 import { SendError, type Message, type Provider } from '../providers/provider.ts'
 import { refuseUnkeepable } from './unkeepable.ts'
 
@@ -78,19 +78,12 @@ const SPREAD_MS = 300
 const OWN_BACKOFF_MS = 4_000
 /** Between looks of one that waits with many others. */
 const BACKLOG_BACKOFF_MS = 10_000
-/** Often enough that a recovery is seen within a second, and nothing to a provider that is dead. */
-const PROBE_MS = 1_000
 
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
   const { sql, policy, codes, providers, delivery, onRefusal, onSent } = dependencies
-  const pace: Pace = {
-    sms: { provider: providers.sms.id, perSecond: delivery.perSecond.sms },
-    email: { provider: providers.email.id, perSecond: delivery.perSecond.email },
-    failuresBeforePause: delivery.failuresBeforePause,
-    probeMs: PROBE_MS,
-  }
+  const pace = paceOf(delivery, providers)
 
   const activities = {
     /**

@@ -20,8 +20,6 @@ export interface NoticeSenderOptions {
   readonly noticesAtOnce: number
 }
 
-/** Between two tries of a notice, where the provider does not say. */
-const RETRY_MS = 5_000
 /** How long notices are sent at a stretch, before decisions have their turn. */
 const STRETCH_MS = 1_000
 /** Shares of what is in hand: while one waits for the provider, the other talks to Postgres. */
@@ -135,8 +133,8 @@ async function answer(
     return all((noticeId) => ({ noticeId, result: 'accepted', channel, provider, messageId }))
   } catch (error) {
     if (!(error instanceof SendError)) throw error
-    const { kind, retryAfterMs = RETRY_MS } = error
+    const { kind, retryAfterMs: waitMs = 0 } = error
     if (kind === 'permanent') return all((noticeId) => ({ noticeId, result: 'refused', channel }))
-    return all((noticeId) => ({ noticeId, result: 'later', waitMs: retryAfterMs }))
+    return all((noticeId) => ({ noticeId, result: 'later', waitMs }))
   }
 }

@@ -12,6 +12,7 @@ import type {
 } from '../domain/campaign.ts'
 import type { EligibilityRules } from '../domain/eligibility.ts'
 import type { Sql } from './connect.ts'
+import type { Pace } from './provider-pace.ts'
 
 /** What decides about members, from the configuration. */
 export interface CampaignRules extends EligibilityRules {
@@ -23,12 +24,12 @@ export interface CampaignRules extends EligibilityRules {
 export interface SendingRules extends CampaignRules {
   /** How long a notice stays in its sender's hands; after that it is due again. */
   readonly leaseSeconds: number
-  /** D8: how many SMS a second their provider takes, codes included; 0 is no limit. */
-  readonly smsPace: { readonly provider: string; readonly perSecond: number }
+  /** D6, D8: what codes and notices share. */
+  readonly pace: Pace
 }
 
-/** After so many temporary failures a notice counts as refused. */
-const MOST_TRIES = 6
+/** After so many temporary failures a notice counts as refused: some eight hours, while its provider answers others. */
+const MOST_TRIES = 40
 
 const json = (sql: Sql, value: unknown) => sql.json(value as never)
 const withTries = (rules: SendingRules) => ({ ...rules, mostTries: MOST_TRIES })
@@ -116,6 +117,7 @@ export type NoticeResult = { readonly noticeId: string } & (
   | { readonly result: 'refused'; readonly channel: 'sms' | 'email' }
   /** There is nowhere to send it to. */
   | { readonly result: 'dropped' }
+  /** Not before `waitMs`, which is what the provider asks for. */
   | { readonly result: 'later'; readonly waitMs: number }
 )
 

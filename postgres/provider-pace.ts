@@ -2,6 +2,7 @@
  * What all workers know together of a provider (D6, D8). What it decides, and how, is written above the SQL in
  * `postgres/functions/25_provider_pace.sql`.
  */
+import type { Config } from '../config.ts'
 import type { Channel } from '../domain/challenge.ts'
 import type { Sql } from './connect.ts'
 
@@ -12,6 +13,19 @@ export type Pace = Readonly<Record<Channel, { readonly provider: string; readonl
   /** How often a dead provider is tried again, by one request. */
   readonly probeMs: number
 }
+
+/** Often enough that a recovery is seen within a second, and nothing to a provider that is dead. */
+const PROBE_MS = 1_000
+
+export const paceOf = (
+  { perSecond, failuresBeforePause }: Pick<Config<'providers'>['providers'], 'perSecond' | 'failuresBeforePause'>,
+  providers: Readonly<Record<Channel, { readonly id: string }>>,
+): Pace => ({
+  sms: { provider: providers.sms.id, perSecond: perSecond.sms },
+  email: { provider: providers.email.id, perSecond: perSecond.email },
+  failuresBeforePause,
+  probeMs: PROBE_MS,
+})
 
 /** A wish to call a provider now. */
 export interface SlotRequest {

@@ -20,6 +20,7 @@ import {
   takeNotices,
 } from '../postgres/campaigns.ts'
 import { closeOverdue, readChallenge } from '../postgres/challenges.ts'
+import { paceOf } from '../postgres/provider-pace.ts'
 import { unlockMember } from '../postgres/support.ts'
 import { addMembers, changeMember, OPEN_GATE, planOf, sampleMember } from './support/campaigns.ts'
 import { checkOutbox, faultsOf, PUBLISHED_TYPES } from './support/otp-events.ts'
@@ -31,7 +32,10 @@ const RULES = {
   smsRefusedPrefixes: [],
   enforceAfterSeconds: 0,
   leaseSeconds: 30,
-  smsPace: { provider: 'vonage', perSecond: 0 },
+  pace: paceOf(
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
+  ),
 }
 const event = toCloudEvent({
   id: 1,

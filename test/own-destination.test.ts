@@ -10,6 +10,7 @@ import { admitChallenge, moveToOtherChannel } from '../postgres/admission.ts'
 import { openWave, planCampaign, startCampaign, stepCampaign, takeNotices } from '../postgres/campaigns.ts'
 import { readChallenge } from '../postgres/challenges.ts'
 import { applyMemberChanges, type MemberChange } from '../postgres/members.ts'
+import { paceOf } from '../postgres/provider-pace.ts'
 import { planOf } from './support/campaigns.ts'
 import { RULES, setOwn, verifiedChallenge } from './support/own-destinations.ts'
 import { startSystem, type System } from './support/system.ts'
@@ -320,8 +321,11 @@ describe('whatever asks where codes go', () => {
     expect(await system.sql`select from reachability`).toHaveLength(0)
   })
 
-  const smsPace = { provider: 'vonage', perSecond: 0 }
-  const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30, smsPace }
+  const pace = paceOf(
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
+  )
+  const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30, pace }
   const draw = async () => {
     await startCampaign(system.sql, { campaignId: 'autumn', plan: planOf([100]), by: 'test', claimed: false })
     await openWave(system.sql, 'autumn', 1)

@@ -6,6 +6,7 @@ import { ConfigError, loadConfig } from '../config.ts'
 import { createLog } from '../logging/create-log.ts'
 import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
+import { paceOf } from '../postgres/provider-pace.ts'
 import { createSenders } from '../providers/senders.ts'
 import { connectWorker, installRuntime } from '../temporal/worker.ts'
 import { CAMPAIGN_TASK_QUEUE } from '../workflows/ids.ts'
@@ -38,7 +39,7 @@ async function runCampaignWorker(): Promise<void> {
         smsRefusedPrefixes: policy.smsRefusedPrefixes,
         enforceAfterSeconds: campaign.enforceAfterSeconds,
         leaseSeconds: campaign.leaseSeconds,
-        smsPace: { provider: senders.sms.id, perSecond: providers.perSecond.sms },
+        pace: paceOf(providers, senders),
       },
       delivery: providers,
       providers: senders,

@@ -108,6 +108,26 @@ as $$
   set next_slot_at = greatest(o.next_slot_at, challenge_now()) + slot_gap(per_second) * used
 $$;
 
+-- How many requests other than codes a provider may be sent that a 429 pauses: none; or that seems dead: one, and only where
+-- no code has tried it for a while. Null where neither is known of it.
+create or replace function spare_probes(by_channel text, pace jsonb) returns int
+  language sql volatile
+as $$
+  select case
+    when limited_until > challenge_now() then 0
+    when failures >= nullif((pace->>'failuresBeforePause')::int, 0) then
+      (coalesce(next_probe_at, '-infinity') <= challenge_now() - probe_interval(pace))::int
+  end
+  from provider_pace where provider = pace->by_channel->>'provider'
+$$;
+
+create or replace function use_probe(by_channel text, pace jsonb) returns void
+  language sql volatile
+as $$
+  update provider_pace set next_probe_at = challenge_now() + probe_interval(pace)
+  where provider = pace->by_channel->>'provider' and failures >= nullif((pace->>'failuresBeforePause')::int, 0)
+$$;
+
 create or replace function slot_wait(why text, duration interval, is_reserved boolean) returns jsonb
   language sql immutable
 as $$

@@ -2,8 +2,10 @@
 
 -- Takes notices that are due into the sender's hands, for `leaseSeconds`, as far as the campaign's rate allows, and the
 -- SMS provider's: announcements go out in what codes leave of it (D8). An own_settings notice that goes by SMS, for want
--- of an address, is not counted.
--- rules: leaseSeconds, enforceAfterSeconds, smsCountries, smsRefusedPrefixes, smsPace: {provider, perSecond}.
+-- of an address, is not counted. What a provider that cannot be called holds back costs no try, and holds back what is due
+-- after it.
+-- rules: leaseSeconds, enforceAfterSeconds, smsCountries, smsRefusedPrefixes, pace: {sms: {provider, perSecond}, email: {…},
+-- failuresBeforePause, probeMs}.
 -- Returns [{noticeId, memberId, kind, phone, email, language, mobileCarrier, enforceAt?}]; where to is looked up now, so
 -- that nothing goes to a destination of the past. `phone` only where SMS may go there.
 create or replace function take_notices(campaign text, most int, rules jsonb) returns jsonb
@@ -15,9 +17,12 @@ declare
   c campaigns;
   at timestamptz;
   n int := most;
-  sms_provider text := rules->'smsPace'->>'provider';
-  sms_per_second int := (rules->'smsPace'->>'perSecond')::int;
-  sms_left int := spare_slots(sms_provider, sms_per_second);
+  pace jsonb := rules->'pace';
+  sms_provider text := pace->'sms'->>'provider';
+  sms_per_second int := (pace->'sms'->>'perSecond')::int;
+  -- Null is as many as one likes.
+  sms_left int := least(spare_slots(sms_provider, sms_per_second), spare_probes('sms', pace));
+  email_left int := spare_probes('email', pace);
   paced_from timestamptz;
   named_date timestamptz;
   taken jsonb;
@@ -42,10 +47,11 @@ begin
   ),
   picked as (
     select notice_id from (
-      select notice_id, kind, count(*) filter (where kind = 'announcement') over (order by due_at, notice_id) as by_sms
+      select notice_id, count(*) over (partition by kind order by due_at, notice_id) as place,
+        case when kind = 'announcement' then sms_left else email_left end as most_left
       from next
     ) counted
-    where kind <> 'announcement' or sms_left is null or by_sms <= sms_left
+    where most_left is null or place <= most_left
   ),
   in_hand as (
     update campaign_notices
@@ -79,13 +85,23 @@ begin
   end if;
   perform use_slots(sms_provider, sms_per_second,
     (select count(*) from jsonb_array_elements(taken) t where t->>'kind' = 'announcement')::int);
+  perform use_probe(case when t->>'kind' = 'announcement' then 'sms' else 'email' end, pace)
+  from jsonb_array_elements(taken) t;
   return coalesce(taken, '[]');
 end
 $$;
 
+-- Between two tries of a notice: doubled each time up to a quarter of an hour, and spread.
+create or replace function notice_backoff(tries int) returns interval
+  language sql volatile
+as $$
+  select make_interval(secs => least(2 ^ least(tries, 10), 900) * (0.75 + random() / 2))
+$$;
+
 -- What became of notices that were taken.
 -- results: [{noticeId, result: 'accepted' | 'refused' | 'dropped' | 'later', channel?, provider?, messageId?, waitMs?}]
--- An accepted announcement sets the date (R4); `later` tries again, a bounded number of times.
+-- An accepted announcement sets the date (R4); `later` tries again, not before `waitMs`, a bounded number of times. A number
+-- that a provider refuses is as one with a negative receipt (R2).
 create or replace function record_notices(campaign text, results jsonb, rules jsonb) returns void
   language plpgsql volatile
   set enable_seqscan = off
@@ -115,7 +131,8 @@ begin
         when s.result = 'later' then 'due'
         else s.result
       end,
-      due_at = case when s.result = 'later' then at + make_interval(secs => s.wait_ms / 1000) else n.due_at end,
+      due_at = case when s.result = 'later'
+        then at + greatest(make_interval(secs => s.wait_ms / 1000), notice_backoff(n.tries)) else n.due_at end,
       channel = s.channel, provider = s.provider, message_id = s.message_id,
       accepted_at = case when s.result = 'accepted' then at end
     from said s
@@ -138,5 +155,11 @@ begin
     'memberId', member_id, 'campaignId', campaign, 'wave', wave, 'enforceAt', enforce_at), at
   from announced order by member_id;
   perform pg_notify('outbox', '');
+  perform note_answer(channel_pace.value->>'provider') from jsonb_each(rules->'pace') channel_pace
+  where channel_pace.key in (
+    select r->>'channel' from jsonb_array_elements(results) r where r->>'result' in ('accepted', 'refused'));
+  perform note_reachability(array_agg(jsonb_populate_record(null::receipts,
+    jsonb_build_object('reference', notice_id, 'kind', 'failed', 'occurred_at', at))))
+  from campaign_notices where notice_id = any(ids) and kind = 'announcement' and state = 'refused' having count(*) > 0;
 end
 $$;

@@ -1,0 +1,112 @@
+/**
+ * R4, D6: a provider in trouble costs a campaign time, and no members.
+ */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { addMembers, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
+import { startSystem, type System } from './support/system.ts'
+import { until } from './support/until.ts'
+
+let system: System
+beforeAll(async () => {
+  system = await startSystem()
+  await system.process('workers/campaign-worker.ts')
+})
+afterAll(() => system?.stop())
+
+let campaign: Awaited<ReturnType<typeof startCampaign>>
+afterEach(async () => {
+  await campaign.command({ command: 'abort' })
+  await campaign.handle.result()
+  await system.shiftClock(0)
+  await system.simulators.clear()
+  await system.sql`truncate members, enrollments, reachability, exemptions, provider_pace`
+})
+
+const member = {
+  ...sampleMember(1),
+  status: 'active',
+  birthDate: '1980-01-01',
+  familyCard: false,
+  notificationPreference: 'email',
+} as const
+async function begin() {
+  await addMembers(system, [member])
+  campaign = await startCampaign(system, planOf([100]))
+}
+const wake = () => campaign.handle.signal('campaignChanged')
+const standing = () => standingOf(system, campaign.campaignId, member.memberId)
+async function notice() {
+  const [row] = await system.sql<{ state: string; tries: number; waits: number; accepted: boolean }[]>`
+    select state, tries, extract(epoch from due_at - challenge_now())::float8 as waits from campaign_notices
+    where campaign_id = ${campaign.campaignId} and kind = 'announcement'`
+  return row
+}
+const tried = (tries: number) =>
+  until(async () => {
+    const now = await notice()
+    return now?.state !== 'sending' && now?.tries === tries ? now : undefined
+  })
+
+it.each([
+  ['answers 503', { status: 503 }],
+  ['is at its limit', { status: 429 }],
+])(
+  'a provider that %s for an hour is tried less and less often, and the member announced after it',
+  async (_, fault) => {
+    await system.simulators.faults({ provider: 'vonage', ...fault })
+    await begin()
+    const waits: number[] = []
+    for (let tries = 1; tries <= 12; tries++) {
+      const { state, waits: seconds } = await tried(tries)
+      expect(state).toBe('due')
+      waits.push(seconds)
+      await system.shiftClock(tries * 1_200_000)
+      await wake()
+    }
+    expect(waits[0]).toBeLessThan(3)
+    // A moment passed until somebody looked.
+    expect(waits[11]).toBeGreaterThan(660)
+    expect(waits[11]).toBeLessThan(1_130)
+    await system.simulators.clear()
+    await system.shiftClock(14 * 1_200_000)
+    await wake()
+    await until(async () => (await standing())?.state === 'announced')
+  },
+)
+
+it('a Retry-After is waited for, however long', async () => {
+  await system.simulators.faults({ provider: 'vonage', status: 429, retryAfterSeconds: 7_200 })
+  await begin()
+  const { state, waits } = await tried(1)
+  expect(state).toBe('due')
+  expect(waits).toBeGreaterThan(7_100)
+})
+
+it.each([
+  ['dead', { failures: 10, next_probe_at: new Date(Date.now() + 3_600_000) }],
+  ['at its limit', { limited_until: new Date(Date.now() + 3_600_000) }],
+])('a provider that codes know to be %s is sent no notice, and no try is spent', async (_, pace) => {
+  await system.sql`insert into provider_pace ${system.sql({ provider: 'vonage', ...pace })}`
+  await begin()
+  await until(notice)
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  expect(await notice()).toMatchObject({ state: 'due', tries: 0 })
+  await system.sql`delete from provider_pace`
+  await until(async () => (await standing())?.state === 'announced')
+  expect(await notice()).toMatchObject({ tries: 1 })
+})
+
+it('a dead provider that no code tries is tried by a notice, whose answer ends it for codes too', async () => {
+  await system.sql`insert into provider_pace ${system.sql({ provider: 'vonage', failures: 10, next_probe_at: new Date() })}`
+  await begin()
+  await until(async () => (await standing())?.state === 'announced')
+  expect(await system.sql`select failures from provider_pace where provider = 'vonage'`).toEqual([{ failures: 0 }])
+})
+
+it('a number that the provider refuses for good is unreachable, and its member asked for own settings', async () => {
+  await system.simulators.faults({ to: member.phone!, status: 422 })
+  await begin()
+  await until(async () => (await standing())?.state === 'excluded')
+  expect(await standing()).toMatchObject({ reason: 'phone_unreachable' })
+  await until(async () => (await system.simulators.messages(member.email!)).length === 1)
+})
