@@ -182,6 +182,7 @@ export function campaignRoutes(instance: FastifyInstance, deps: RouteDeps): void
             'campaign_ended',
             'not_baking',
             'waves_remain',
+            'members_remain',
             'idempotency_key_reused',
           ),
         },
@@ -215,6 +216,8 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   campaign_ended: 'It was completed or aborted: nothing changes it any more.',
   not_baking: 'Only a wave whose notices were all sent bakes, until its gate has passed it.',
   waves_remain: 'It is completed when every wave has passed. To end it before, abort it.',
+  members_remain:
+    'Notices are still to be sent, or dates that were announced have not come. To end it before, abort it.',
   other_plan: 'A campaign of this id was started with another plan. Give this one another id.',
   other_campaign: 'One campaign stands at a time: complete or abort that one first.',
   idempotency_key_reused: 'The Idempotency-Key was used for another request.',

@@ -28,6 +28,7 @@ export const PROBLEMS = {
   campaign_ended: { status: 409, title: 'The campaign has ended' },
   not_baking: { status: 409, title: 'No wave bakes' },
   waves_remain: { status: 409, title: 'Waves remain' },
+  members_remain: { status: 409, title: 'Members remain' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The path is too long' },
   unsupported_media_type: { status: 415, title: 'The body is not application/json' },

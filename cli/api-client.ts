@@ -130,6 +130,7 @@ const NEXT: Readonly<Record<string, string>> = {
   campaign_ended: 'otp campaign show <campaign> shows how it ended.',
   not_baking: 'otp campaign watch <campaign> shows when one does.',
   waves_remain: 'otp campaign watch <campaign> shows how far it is.',
+  members_remain: 'otp campaign show <campaign> shows who is awaiting or announced, and which notices are due.',
 }
 
 function refused({ code, title, detail }: Problem): CliFailure {

@@ -155,7 +155,7 @@ export function addCampaignCommands(program: Command, { api, signal }: CommandDe
       command(campaignId, { command: 'abort', rollback, why }, json),
     )
 
-  simple('complete', 'ends it for good when all waves have passed; what was enforced stays')
+  simple('complete', 'ends it for good when all waves have passed and all dates have come; what was enforced stays')
 }
 
 /** The campaign and its plan: a file, or options. What is left out has the API's defaults. */

@@ -138,7 +138,13 @@ export async function judgeWave(sql: Sql, campaignId: string, wave: number): Pro
   await sql`select judge_wave(${campaignId}, ${wave})`
 }
 
-export type CommandRefusal = 'unknown_campaign' | 'campaign_ended' | 'not_baking' | 'waves_remain' | 'unknown_member'
+export type CommandRefusal =
+  | 'unknown_campaign'
+  | 'campaign_ended'
+  | 'not_baking'
+  | 'waves_remain'
+  | 'members_remain'
+  | 'unknown_member'
 
 /** @returns why it cannot be obeyed, where it cannot */
 export async function commandCampaign(sql: Sql, campaignId: string, commandId: string, command: CampaignCommand) {

@@ -208,6 +208,25 @@ describe('a command', () => {
     await campaign.handle.result()
   })
 
+  it('completes nothing while an announced date has not come, or a notice is due', async () => {
+    await system.simulators.faults({ provider: 'vonage', to: eligible(1).phone!, status: 503 })
+    await begin(2, planOf([100]))
+    await phaseIs('announcing')
+    const refusal = () =>
+      campaign.command({ command: 'complete' }).then(
+        () => 'obeyed',
+        (error: unknown) => (error as { cause?: { type?: string } }).cause?.type,
+      )
+    await campaign.command({ command: 'pause' })
+    await system.sql`update campaign_waves set passed_at = challenge_now() where campaign_id = ${campaign.campaignId}`
+    expect(await refusal()).toBe('members_remain')
+    await system.sql`update campaign_notices set state = 'dropped' where state in ('due', 'sending')`
+    await system.sql`update campaign_members set state = 'announced' where campaign_id = ${campaign.campaignId}`
+    expect(await refusal()).toBe('members_remain')
+    await system.sql`update campaign_members set state = 'enforced' where campaign_id = ${campaign.campaignId}`
+    expect(await refusal()).toBe('obeyed')
+  })
+
   it.each([
     ['a date as only JavaScript writes it', { until: new Date('2030-01-31').toString(), why: 'in hospital' }],
     ['a year that there is not', { until: '0000-12-31T00:00:00Z', why: 'in hospital' }],
@@ -228,6 +247,7 @@ describe('a command', () => {
     await campaign.handle.signal('campaignCommand', { command: 'skip-bake', by: 'hanako', why: 'a rehearsal' })
     await phaseIs('standing')
     expect((await log()).at(-1)).toEqual({ event: 'bake_skipped', by: 'hanako', claimed: true, why: 'a rehearsal' })
+    await until(async () => (await system.sql`select from enrollments`).length === 3)
     await campaign.command({ command: 'complete' })
     expect(await campaign.handle.result()).toMatchObject({ state: 'completed', phase: 'ended' })
   })

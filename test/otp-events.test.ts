@@ -175,6 +175,7 @@ describe('the system', () => {
     await changeMember(system, second!.memberId, { family_card: true })
     await passing.decide()
     await passing.judge()
+    await passing.announce()
     await passing.command({ command: 'complete' })
 
     const failing = await begin('failing', planOf([100], { gate: { ...OPEN_GATE, maxNegativeReceiptPercent: 1 } }))

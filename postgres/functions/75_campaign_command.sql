@@ -3,7 +3,7 @@
 -- command: {command: 'pause' | 'resume' | 'rate' | 'skip-bake' | 'exempt' | 'abort' | 'complete', by, claimed, why,
 --           ratePerMinute?, memberId?, until?, rollback?}
 -- Returns null where it is obeyed (or was, under the same id), else why it cannot be: 'unknown_campaign',
--- 'campaign_ended', 'not_baking', 'waves_remain', 'unknown_member'.
+-- 'campaign_ended', 'not_baking', 'waves_remain', 'members_remain', 'unknown_member'.
 create or replace function command_campaign(campaign text, command_id text, command jsonb) returns text
   language plpgsql volatile
 as $$
@@ -74,6 +74,10 @@ begin
   elsif word = 'complete' then
     if exists (select from campaign_waves where campaign_id = campaign and passed_at is null) then
       return 'waves_remain';
+    -- Whoever is awaited has a notice under way. What was announced is kept: nobody else will.
+    elsif exists (select from campaign_notices where campaign_id = campaign and state in ('due', 'sending'))
+      or exists (select from campaign_members where campaign_id = campaign and state = 'announced') then
+      return 'members_remain';
     end if;
     update campaigns set state = 'completed', pause_reason = null, ended_at = at where campaign_id = campaign;
     delete from campaign_queue;
