@@ -213,7 +213,8 @@ type Refusal = CommandRefusal | 'other_plan' | 'other_campaign' | 'idempotency_k
 const REFUSALS: Readonly<Record<Refusal, string>> = {
   unknown_campaign: 'There is no such campaign.',
   unknown_member: 'There is no such member.',
-  campaign_ended: 'It was completed or aborted: nothing changes it any more.',
+  campaign_ended:
+    'It was completed or aborted. A member can be exempted all the same, and an abort with rollback takes it back where it was not yet and no other campaign stands.',
   not_baking: 'Only a wave whose notices were all sent bakes, until its gate has passed it.',
   waves_remain: 'It is completed when every wave has passed. To end it before, abort it.',
   members_remain:

@@ -148,7 +148,10 @@ export function addCampaignCommands(program: Command, { api, signal }: CommandDe
     .command('abort')
     .argument('<campaign>')
     .description('ends it for good; what was enforced stays')
-    .option('--rollback', 'what was enforced is taken back: the members’ own choice counts again')
+    .option(
+      '--rollback',
+      'what was enforced is taken back, also of one that has ended: the members’ own choice counts again',
+    )
     .addOption(why())
     .addOption(json())
     .action((campaignId, { rollback = false, why, json }) =>

@@ -412,6 +412,32 @@ describe('a command', () => {
     expect(await report(campaignId)).toMatchObject({ wave: 1 })
   })
 
+  it.each(['complete', 'abort'])('after %s exempts a member all the same, and takes all back', async (ending) => {
+    const campaignId = newId()
+    const member = { ...sampleMember(1), birthDate: '1980-01-01' }
+    await addMembers(api.system, [member])
+    await start(campaignId, planOf([100]))
+    const memberPath = `${PATH}/${campaignId}/members/${member.memberId}`
+    const standing = async () =>
+      (await api.call('GET', memberPath, { as: 'operator' })).json<{ state: string; isSmsMandatory: boolean }>()
+    await api.system.until(async () => (await standing()).state === 'enforced')
+    await api.system.until(async () => (await report(campaignId)).phase === 'standing')
+    expect((await command(campaignId, { command: ending })).json()).toMatchObject({ phase: 'ended' })
+    await handleOf(campaignId).result()
+
+    const exempt = (until: string) => command(campaignId, { command: 'exempt', memberId: member.memberId, until })
+    expect((await exempt(new Date(Date.now() + 60_000).toISOString())).statusCode).toBe(200)
+    expect(await standing()).toMatchObject({ state: 'enforced', isSmsMandatory: false })
+    expect((await exempt('2026-01-01T00:00:00Z')).statusCode).toBe(200)
+    expect(await standing()).toMatchObject({ isSmsMandatory: true })
+
+    expectProblem(await command(campaignId, { command: 'abort' }), 409, 'campaign_ended')
+    expect((await command(campaignId, { command: 'abort', rollback: true })).statusCode).toBe(200)
+    await api.system.until(async () => (await report(campaignId)).phase === 'ended')
+    expect(await standing()).toMatchObject({ state: 'rolled_back', isSmsMandatory: false })
+    expectProblem(await command(campaignId, { command: 'abort', rollback: true }), 409, 'campaign_ended')
+  })
+
   it('is obeyed while Temporal is away: the campaign finds it by itself', async () => {
     const campaignId = newId()
     await start(campaignId, SLOW)

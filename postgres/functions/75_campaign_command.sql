@@ -22,7 +22,11 @@ begin
     return 'unknown_campaign';
   elsif exists (select from campaign_log l where l.command_id = command_campaign.command_id) then
     return null;
-  elsif c.state not in ('running', 'paused') then
+  -- SMS is still mandatory for whom it was enforced: each can be exempted, and all of it be taken back, once.
+  elsif c.state not in ('running', 'paused') and word <> 'exempt' and not (
+    word = 'abort' and command @> '{"rollback": true}' and not c.rolls_back
+    and not exists (select from campaigns where ended_at is null)
+  ) then
     return 'campaign_ended';
   end if;
   select * into w from campaign_waves
@@ -59,7 +63,8 @@ begin
     values (command->>'memberId', (command->>'until')::timestamptz, who, is_claimed, reason, at)
     on conflict (member_id) do update set until = excluded.until, by_whom = excluded.by_whom,
       claimed = excluded.claimed, why = excluded.why, created_at = excluded.created_at;
-    insert into campaign_queue (member_id) values (command->>'memberId');
+    insert into campaign_queue (member_id) select command->>'memberId'
+    where exists (select from campaigns where state in ('running', 'paused'));
     perform log_campaign(campaign, 'member_exempted', who, is_claimed, reason,
       jsonb_build_object('memberId', command->'memberId', 'until', command->'until'), command_id, at);
   elsif word = 'abort' then
