@@ -64,7 +64,9 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
   return {
     /** @throws a failure `other_plan` where the id has another plan, `other_campaign` while another one stands */
     async beginCampaign(input: CampaignInput): Promise<CampaignStatus> {
-      const started = await startCampaign(sql, { claimed: true, by: 'temporal', ...input })
+      const started = await startCampaign(sql, { claimed: true, by: 'temporal', ...input }).catch((error: unknown) =>
+        refuseUnkeepable(error, 'invalid_request'),
+      )
       if (started === 'other_plan' || started === 'other_campaign') {
         throw ApplicationFailure.nonRetryable('a campaign stands that this one is not', started)
       }

@@ -2,7 +2,14 @@
  * Campaigns as they go in and out (R3, R6): zod checks them, OpenAPI shows them.
  */
 import { z } from 'zod'
-import { DEFAULT_WAVE_PERCENTS, isCampaignId, MEMBER_STATES } from '../domain/campaign.ts'
+import {
+  DEFAULT_WAVE_PERCENTS,
+  isCampaignId,
+  MEMBER_STATES,
+  MOST_BAKE_SECONDS,
+  MOST_MEMBERS,
+  MOST_RATE,
+} from '../domain/campaign.ts'
 import { count, instant, memberId, time, why } from './schemas.ts'
 
 const most = (max: number) => `wants a whole number from 0 to ${max}`
@@ -26,15 +33,14 @@ const gate = z
     minVerifiedPercent: percentage
       .default(80)
       .describe('Verified SMS challenges of enforced members, of all that ended'),
-    minMessages: whole(100_000_000).default(20).describe('With fewer announcements it is inconclusive'),
-    minChallenges: whole(100_000_000).default(0).describe('With fewer ended challenges it is inconclusive'),
+    minMessages: whole(MOST_MEMBERS).default(20).describe('With fewer announcements it is inconclusive'),
+    minChallenges: whole(MOST_MEMBERS).default(0).describe('With fewer ended challenges it is inconclusive'),
   })
   .prefault({})
 
-const ratePerMinute = whole(10_000_000).describe('Members a minute that are sent a notice; 0 is no limit')
+const ratePerMinute = whole(MOST_RATE).describe('Members a minute that are sent a notice; 0 is no limit')
 const PERCENT_OF_ALL = 'wants a percentage above 0 and up to 100, with two decimals at most'
 const A_DAY = 86_400
-const A_YEAR = 31_536_000
 
 const wave = z.strictObject({
   percent: z
@@ -44,7 +50,9 @@ const wave = z.strictObject({
     .refine((percent) => Number(percent.toFixed(2)) === percent, PERCENT_OF_ALL)
     .describe('Of all members, with those of the waves before it'),
   ratePerMinute: ratePerMinute.optional().describe('From this wave on'),
-  bakeSeconds: whole(A_YEAR).default(A_DAY).describe('How long it is watched after its last notice was sent'),
+  bakeSeconds: whole(MOST_BAKE_SECONDS)
+    .default(A_DAY)
+    .describe('How long it is watched after its last notice was sent'),
   gate,
 })
 
@@ -115,7 +123,7 @@ export const memberParams = campaignParams.extend({ memberId: z.string() })
 
 const reason = z.enum(['family_card', 'minor', 'no_phone', 'phone_unreachable', 'withdrawn', 'exempt'])
 
-/** A plan that was not started through here may hold other numbers than `planBody` takes. */
+/** A plan of an older version may hold other numbers than `planBody` takes. */
 const planSchema = z
   .object({
     ratePerMinute: count,

@@ -136,8 +136,16 @@ const CAMPAIGN_ID = /^[a-z0-9][a-z0-9-]{0,39}$/
 /** A campaign id stands in workflow ids and logs: words, digits and hyphens. */
 export const isCampaignId = (value: unknown): value is string => typeof value === 'string' && CAMPAIGN_ID.test(value)
 
-/** Whether it has the shape of a plan; the API says more about one that has not. */
-export function isCampaignPlan(value: unknown): value is CampaignPlan {
+/** Whether a campaign can be started with it: whoever has a Temporal client can send anything (C15). */
+export const isCampaignInput = (value: unknown): value is CampaignInput =>
+  isRecord(value) &&
+  isCampaignId(value['campaignId']) &&
+  isCampaignPlan(value['plan']) &&
+  (value['by'] === undefined || typeof value['by'] === 'string') &&
+  (value['claimed'] === undefined || typeof value['claimed'] === 'boolean')
+
+/** Whether it is a plan, within the bounds that the API names (`api/campaign-schemas.ts`): Postgres can keep no other. */
+function isCampaignPlan(value: unknown): value is CampaignPlan {
   if (!isRecord(value) || !isRate(value['ratePerMinute']) || !Array.isArray(value['waves'])) return false
   const waves = value['waves'] as unknown[]
   const percents = waves.map((wave) => (isWave(wave) ? wave.percent : Number.NaN))
@@ -154,22 +162,22 @@ function isWave(value: unknown): value is Wave {
   const { percent, ratePerMinute, bakeSeconds, gate } = value
   return (
     isNumber(percent) &&
-    Math.round(percent * 100) === Number((percent * 100).toFixed(6)) &&
+    Number(percent.toFixed(2)) === percent &&
     (ratePerMinute === undefined || isRate(ratePerMinute)) &&
-    isNumber(bakeSeconds) &&
-    bakeSeconds >= 0 &&
+    isWhole(bakeSeconds, MOST_BAKE_SECONDS) &&
     isRecord(gate) &&
-    GATE.every((name) => isNumber(gate[name]) && gate[name] >= 0)
+    GATE_PERCENTS.every((name) => isNumber(gate[name]) && gate[name] >= 0 && gate[name] <= 100) &&
+    GATE_COUNTS.every((name) => isWhole(gate[name], MOST_MEMBERS))
   )
 }
 
-const GATE = [
-  'maxSendFailurePercent',
-  'maxNegativeReceiptPercent',
-  'minVerifiedPercent',
-  'minMessages',
-  'minChallenges',
-] as const satisfies readonly (keyof Gate)[]
+/** A year. */
+export const MOST_BAKE_SECONDS = 31_536_000
+export const MOST_RATE = 10_000_000
+export const MOST_MEMBERS = 100_000_000
+type GateName = keyof Gate
+const GATE_PERCENTS = ['maxSendFailurePercent', 'maxNegativeReceiptPercent', 'minVerifiedPercent'] satisfies GateName[]
+const GATE_COUNTS = ['minMessages', 'minChallenges'] satisfies GateName[]
 
 const CLOCK = /^([01]\d|2[0-3]):[0-5]\d$/
 const isQuietHours = (value: unknown) =>
@@ -200,6 +208,7 @@ export function isCampaignCommand(value: unknown): value is CampaignCommand {
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-const isRate = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000_000
+const isWhole = (value: unknown, most: number) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most
+const isRate = (value: unknown) => isWhole(value, MOST_RATE)
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.trim() !== '' && value.length <= 500

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { cohort } from '../campaigns/cohort.ts'
 import { bounded } from '../api/deadline.ts'
 import { MEMBER_STATES, type CampaignPlan, type CampaignStatus } from '../domain/campaign.ts'
-import { commandCampaign } from '../postgres/campaigns.ts'
+import { commandCampaign, startBake, startCampaign } from '../postgres/campaigns.ts'
 import { connectTemporal } from '../temporal/connect.ts'
 import { campaignWorkflowId } from '../workflows/ids.ts'
 import { saidBy, startApi, type Api, type ApiCall } from './support/api.ts'
@@ -519,19 +519,49 @@ describe('a member in a campaign', () => {
   })
 })
 
-it('a campaign that was started past the API with odd numbers is shown all the same', async () => {
+it.each<[string, unknown]>([
+  ['nothing', null],
+  ['a text', 'autumn'],
+  ['no plan', {}],
+  ['a wave that is none', { plan: planOf([100], { waves: [null as never] }) }],
+  ['half a message', { plan: planOf([100], { gate: { ...OPEN_GATE, minMessages: 0.5 } }) }],
+  ['more messages than there are numbers', { plan: planOf([100], { gate: { ...OPEN_GATE, minMessages: 1e12 } }) }],
+  ['more than all', { plan: planOf([100], { gate: { ...OPEN_GATE, maxSendFailurePercent: 1_000 } }) }],
+  ['half a second', { plan: planOf([100], { bakeSeconds: 0.5 }) }],
+  ['millions of years', { plan: planOf([100], { bakeSeconds: 1e14 }) }],
+  ['a wave of nobody', { plan: planOf([1e-9, 100]) }],
+  ['a NUL in the plan', { plan: { ...planOf([100]), note: 'a\0b' } }],
+  ['a NUL as a name', { plan: planOf([100]), by: 'a\0b' }],
+  ['a name that is none', { plan: planOf([100]), by: 7 }],
+])('a start by a Temporal client with %s is refused, and records nothing', async (_, input) => {
+  const campaignId = newId()
+  const given = typeof input === 'object' && input !== null ? { campaignId, ...input } : input
+  const options = { workflowId: campaignWorkflowId(campaignId), taskQueue: 'sms-campaign', args: [given] }
+  await expect(api.system.temporal.workflow.execute('smsEnrollmentCampaign', options)).rejects.toMatchObject({
+    cause: expect.toSatisfy((cause: { type?: string; cause?: { type?: string } }) =>
+      [cause.type, cause.cause?.type].includes('invalid_request'),
+    ),
+  })
+  expect(await api.system.sql`select from campaigns where campaign_id = ${campaignId}`).toHaveLength(0)
+})
+
+it('a wave of a campaign that was aborted does not bake', async () => {
+  const campaignId = newId()
+  await start(campaignId, SLOW)
+  await command(campaignId, { command: 'abort', rollback: true })
+  await api.system.sql`update campaign_waves set bake_until = null where campaign_id = ${campaignId}`
+  await startBake(api.system.sql, campaignId, 1)
+  expect((await report(campaignId)).waves[0]).toMatchObject({ bakeUntil: null })
+})
+
+it('a campaign that an older version started with odd numbers is shown all the same', async () => {
   const campaignId = newId()
   const plan = planOf([100], {
     bakeSeconds: 0.5,
     gate: { ...OPEN_GATE, minMessages: 0.5, maxSendFailurePercent: 1_000 },
   })
-  await api.system.temporal.workflow.start('smsEnrollmentCampaign', {
-    workflowId: campaignWorkflowId(campaignId),
-    taskQueue: 'sms-campaign',
-    args: [{ campaignId, plan }],
-  })
+  await startCampaign(api.system.sql, { campaignId, plan })
   started.add(campaignId)
-  await api.system.until(async () => (await show(campaignId)).statusCode === 200)
   const { log, counts } = await report(campaignId)
   expect(log.at(-1)).toMatchObject({ event: 'started', claimed: true })
   expect(counts.every(({ state }) => MEMBER_STATES.includes(state))).toBe(true)

@@ -21,8 +21,7 @@ import {
 import type { CampaignActivities } from '../activities/campaign.ts'
 import {
   isCampaignCommand,
-  isCampaignId,
-  isCampaignPlan,
+  isCampaignInput,
   type CampaignCommand,
   type CampaignInput,
   type CampaignPhase,
@@ -66,13 +65,13 @@ const MOST_COMMANDS = 500
 
 export async function smsEnrollmentCampaign(input: CampaignInput): Promise<CampaignStatus> {
   const { workflowId, runId } = workflowInfo()
-  const { campaignId, plan } = input
-  if (!isCampaignId(campaignId) || !isCampaignPlan(plan) || workflowId !== campaignWorkflowId(campaignId)) {
+  if (!isCampaignInput(input) || workflowId !== campaignWorkflowId(input.campaignId)) {
     throw ApplicationFailure.nonRetryable(
       'wants {campaignId, plan} and the workflow id sms-campaign/<campaignId>',
       'invalid_request',
     )
   }
+  const { campaignId } = input
   let status: CampaignStatus | undefined
   let isWoken = false
   let commands = 0

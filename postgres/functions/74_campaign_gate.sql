@@ -1,6 +1,6 @@
 -- R5: what a wave has come to, and whether the next may follow.
 
--- The wave bakes once all of its notices were sent.
+-- The wave bakes once all of its notices were sent, of a campaign that stands.
 create or replace function start_bake(campaign text, number int) returns void
   language plpgsql volatile
 as $$
@@ -10,7 +10,7 @@ begin
   select * into c from campaigns where campaign_id = campaign for update;
   update campaign_waves
   set bake_until = challenge_now() + make_interval(secs => (c.plan->'waves'->(number - 1)->>'bakeSeconds')::float8)
-  where campaign_id = campaign and wave = number and bake_until is null;
+  where campaign_id = campaign and wave = number and bake_until is null and c.state in ('running', 'paused');
 end
 $$;
 
