@@ -64,7 +64,8 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
   return {
     /** @throws a failure `other_plan` where the id has another plan, `other_campaign` while another one stands */
     async beginCampaign(input: CampaignInput): Promise<CampaignStatus> {
-      const started = await startCampaign(sql, { claimed: true, by: 'temporal', ...input }).catch((error: unknown) =>
+      // What our API starts stands already, with who; whoever else comes here may say what they like.
+      const started = await startCampaign(sql, { by: 'temporal', ...input, claimed: true }).catch((error: unknown) =>
         refuseUnkeepable(error, 'invalid_request'),
       )
       if (started === 'other_plan' || started === 'other_campaign') {

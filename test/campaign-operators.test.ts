@@ -54,6 +54,12 @@ const stateIs = (state: string) => until(async () => (await campaign.status())?.
 const log = () => system.sql<{ event: string; by: string; claimed: boolean; why: string | null }[]>`
   select event, by_whom as by, claimed, why from campaign_log where campaign_id = ${campaign.campaignId} order by id`
 
+it('a start by a Temporal client is recorded as claimed, whatever it says of itself', async () => {
+  await begin(1, planOf([100]))
+  await phaseIs('standing')
+  expect((await log())[0]).toEqual({ event: 'started', by: 'test', claimed: true, why: null })
+})
+
 describe('a pause', () => {
   it('stops within one batch, and a resume goes on with the same members', async () => {
     await begin(120, planOf([50, 100], { ratePerMinute: 1_200 }))

@@ -82,7 +82,7 @@ export async function changeMember({ sql }: Pick<System, 'sql'>, memberId: strin
 
 type SmsCampaign = (input: CampaignInput) => Promise<CampaignStatus>
 
-/** Starts a campaign as our API does. */
+/** Starts a campaign as any Temporal client can, one that says that its name was checked. */
 export async function startCampaign(
   { temporal }: Pick<System, 'temporal'>,
   plan: CampaignPlan,
