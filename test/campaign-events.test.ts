@@ -151,6 +151,27 @@ it('who is erased and comes back between two looks of the campaign is released, 
   expect(await system.simulators.messages(returned.phone)).toHaveLength(1)
 })
 
+it.each(['pause', 'complete'] as const)('who is erased and comes back after a %s chooses anew', async (command) => {
+  await begin({})
+  await becomes('enforced')
+  await until(async () => (await campaign!.status())?.phase === 'standing')
+  expect(await channelOfNextChallenge()).toBe('sms')
+  await campaign!.command({ command })
+  const [{ kafka_partition: partition }] = await system.sql<[{ kafka_partition: number }]>`
+    select kafka_partition from members where member_id = ${memberId}`
+  await applyMemberChanges(system.sql, partition, [{ memberId, offset: '10', status: 'erased', version: null }])
+  expect(await system.sql`select from enrollments`).toHaveLength(0)
+  const returned = { ...eligible, mobileCarrier: null, country: 'JP', eventTime: new Date().toISOString() }
+  await applyMemberChanges(system.sql, partition, [{ ...returned, offset: '11', version: 9 }])
+  expect(await channelOfNextChallenge()).toBe('email')
+  if (command === 'complete') return
+  await campaign!.command({ command: 'resume' })
+  await becomes('announced')
+  const events = await system.sql<{ type: string }[]>`
+    select type from outbox where subject = ${memberId} and data->>'campaignId' = ${campaign!.campaignId} order by id`
+  expect(events.map(({ type }) => type.split('.').at(-1))).toEqual(['announced', 'enforced', 'released', 'announced'])
+})
+
 it('a number that goes dead after the announcement is not enforced, and one that lives again is announced anew', async () => {
   await begin({})
   await becomes('announced')

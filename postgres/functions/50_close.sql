@@ -63,6 +63,9 @@ begin
   from members m
   where l.data->>'memberId' = any(member_ids) and l.why is not null
     and m.member_id = l.data->>'memberId' and m.status = 'erased';
+  -- A campaign that stands tells of it when it looks; who comes back is announced to before SMS is mandatory again.
+  delete from enrollments e using members m
+  where e.member_id = any(member_ids) and m.member_id = e.member_id and m.status = 'erased';
   update campaign_members cm set phone = null
   from members m
   where cm.member_id = any(member_ids) and cm.phone is not null
