@@ -220,7 +220,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   members_remain:
     'Notices are still to be sent, or dates that were announced have not come. To end it before, abort it.',
   other_plan: 'A campaign of this id was started with another plan. Give this one another id.',
-  other_campaign: 'One campaign stands at a time: complete or abort that one first.',
+  other_campaign: 'One campaign stands at a time: complete or abort that one first, and let it roll back.',
   idempotency_key_reused: 'The Idempotency-Key was used for another request.',
 }
 

@@ -154,7 +154,9 @@ export const plannedSchema = z
       z.object({
         wave: count,
         reason: reason.nullable().describe('Why they are excluded; null where they are not'),
-        chosenSms: z.boolean().describe('SMS is their own choice already: nothing is announced'),
+        chosenSms: z
+          .boolean()
+          .describe('SMS is their own choice already, or mandatory by an earlier campaign: nothing is announced'),
         members: count,
       }),
     ),

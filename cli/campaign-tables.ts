@@ -39,7 +39,7 @@ export function plannedTable({ campaignId, groups, plan, members }: PlannedAnswe
   const waves = plan.waves.map((_, index) => index + 1)
   const kinds = [
     { name: 'to be announced', is: (group: Group) => group.reason === null && !group.chosenSms },
-    { name: 'SMS already their choice', is: (group: Group) => group.reason === null && group.chosenSms },
+    { name: 'SMS already', is: (group: Group) => group.reason === null && group.chosenSms },
     ...[...new Set(groups.map(({ reason }) => reason))]
       .filter((reason) => reason !== null)
       .map((reason) => ({ name: `excluded: ${words(reason)}`, is: (group: Group) => group.reason === reason })),

@@ -126,3 +126,40 @@ it('an abort with rollback gives every member their own choice back', async () =
     select from outbox where type = 'otp.enrollment.rolled_back' and data->>'campaignId' = ${campaign.campaignId}`
   expect(told).toHaveLength(enforced)
 })
+
+it('a second campaign leaves those whom the first enrolled as they are, and so does its rollback', async () => {
+  const eligible = Array.from({ length: 3 }, (_, index) => ({
+    ...sampleMember(index + 1),
+    status: 'active' as const,
+    birthDate: '1980-01-01',
+    familyCard: false,
+    notificationPreference: 'email' as const,
+    phone: `+8190${30_000_000 + index}`,
+    phoneCountry: 'JP',
+  }))
+  const allEnforced = (campaign: { campaignId: string }, count: number) => async () =>
+    (await standings(system, campaign.campaignId)).filter(({ state }) => state === 'enforced').length === count
+  await addMembers(system, eligible.slice(0, 2))
+  const first = await start(planOf([100]))
+  await until(allEnforced(first, 2))
+  await until(async () => (await first.status())?.phase === 'standing')
+  await first.command({ command: 'complete' })
+  await first.handle.result()
+
+  await addMembers(system, eligible.slice(2))
+  const second = await start(planOf([100]))
+  await until(allEnforced(second, 3))
+  expect(await system.simulators.messages()).toHaveLength(3)
+  await second.command({ command: 'abort', rollback: true })
+  await second.handle.result()
+  const enrolled = await system.sql`select campaign_id from enrollments`
+  expect(enrolled).toEqual([{ campaign_id: first.campaignId }, { campaign_id: first.campaignId }])
+  const told = await system.sql`
+    select subject from outbox where type = 'otp.enrollment.rolled_back' and data->>'campaignId' = ${second.campaignId}`
+  expect(told).toEqual([{ subject: eligible[2]!.memberId }])
+  expect((await standings(system, second.campaignId)).map(({ state }) => state)).toEqual([
+    'enforced',
+    'enforced',
+    'rolled_back',
+  ])
+})

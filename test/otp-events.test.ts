@@ -177,6 +177,8 @@ describe('the system', () => {
     await passing.judge()
     await passing.announce()
     await passing.command({ command: 'complete' })
+    // Whom it enrolled, the others would announce nothing to.
+    await sql`delete from enrollments`
 
     const failing = await begin('failing', planOf([100], { gate: { ...OPEN_GATE, maxNegativeReceiptPercent: 1 } }))
     await changeMember(system, first!.memberId, { phone: '+819020000099' })

@@ -39,7 +39,7 @@ begin
   with judged as materialized (
     select
       m.member_id, m.status, effective_phone(m, d) as phone, m.birth_date, x.until as exempt_until,
-      effective_preference(m, d) = 'sms' as chose_sms,
+      effective_preference(m, d) = 'sms' or e.member_id is not null as has_sms,
       coalesce(
         ineligibility(m.status, m.family_card, m.birth_date, effective_phone(m, d), effective_phone_country(m, d),
           is_unreachable(r, effective_phone(m, d)), today, adult_age, sms_countries, refused_prefixes),
@@ -56,6 +56,7 @@ begin
     left join destinations d on d.member_id = m.member_id and d.member_id = any(member_ids)
     left join reachability r on r.member_id = m.member_id and r.member_id = any(member_ids)
     left join exemptions x on x.member_id = m.member_id and x.member_id = any(member_ids)
+    left join enrollments e on e.member_id = m.member_id and e.member_id = any(member_ids)
     where m.member_id = any(member_ids)
   ),
   decided as materialized (
@@ -66,8 +67,8 @@ begin
         when reason is not null then 'excluded'
         when was = 'enforced' then 'enforced'
         when was = 'announced' and phone = announced_phone then case when enforce_at <= at then 'enforced' else was end
-        -- R4: nothing changes for them, so there is nothing to announce.
-        when chose_sms then 'enforced'
+        -- R4: nothing changes for who chose SMS, or was enrolled by an earlier campaign: there is nothing to announce.
+        when has_sms then 'enforced'
         else 'awaiting'
       end as state
     from judged j

@@ -44,7 +44,8 @@ begin
   if exists (select from campaigns where campaign_id = campaign) then
     return (select case when plan = new_plan then 'existing' else 'other_plan' end
       from campaigns where campaign_id = campaign);
-  elsif exists (select from campaigns where state in ('running', 'paused')) then
+  -- Also one that is being rolled back: what it takes back must not count as enrolled.
+  elsif exists (select from campaigns where ended_at is null) then
     return 'other_campaign';
   end if;
   insert into campaigns (campaign_id, plan, state, rate_per_minute, paced_until, started_at)

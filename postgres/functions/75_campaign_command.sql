@@ -94,7 +94,8 @@ begin
 end
 $$;
 
--- R6: takes back what an aborted campaign enforced, a batch at a time. Returns how many, 0 once it is done.
+-- R6: takes back what an aborted campaign enforced, a batch at a time; whom an earlier one had enrolled stays with that.
+-- Returns how many, 0 once it is done.
 create or replace function roll_back_batch(campaign text, most int) returns integer
   language plpgsql volatile
   set enable_seqscan = off
@@ -108,7 +109,7 @@ begin
   if not (c.state = 'aborted' and c.rolls_back) then
     return 0;
   end if;
-  ids := array(select member_id from campaign_members where campaign_id = campaign and state = 'enforced' limit most);
+  ids := array(select member_id from enrollments where campaign_id = campaign limit most);
   perform lock_heads(ids);
   at := challenge_now();
   if cardinality(ids) = 0 then
@@ -119,13 +120,18 @@ begin
     end if;
     return 0;
   end if;
-  delete from enrollments where member_id = any(ids) and campaign_id = campaign;
+  with gone as (
+    delete from enrollments where member_id = any(ids) and campaign_id = campaign returning member_id
+  ),
+  told as (
+    update campaign_members set state = 'rolled_back', released_at = at, enforce_at = null
+    where campaign_id = campaign and member_id = any(ids) and member_id in (select member_id from gone)
+    returning member_id, wave
+  )
   insert into outbox (type, subject, data, occurred_at)
-  select 'otp.enrollment.rolled_back', cm.member_id,
-    jsonb_build_object('memberId', cm.member_id, 'campaignId', campaign, 'wave', cm.wave), at
-  from campaign_members cm where cm.campaign_id = campaign and cm.member_id = any(ids) order by cm.member_id;
-  update campaign_members set state = 'rolled_back', released_at = at, enforce_at = null
-  where campaign_id = campaign and member_id = any(ids);
+  select 'otp.enrollment.rolled_back', member_id,
+    jsonb_build_object('memberId', member_id, 'campaignId', campaign, 'wave', wave), at
+  from told order by member_id;
   perform pg_notify('outbox', '');
   return cardinality(ids);
 end

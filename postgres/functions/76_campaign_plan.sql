@@ -26,11 +26,12 @@ begin
             ineligibility(m.status, m.family_card, m.birth_date, effective_phone(m, d), effective_phone_country(m, d),
               is_unreachable(r, effective_phone(m, d)), today, adult_age, sms_countries, refused_prefixes),
             case when x.until > at then 'exempt' end) as reason,
-          effective_preference(m, d) = 'sms' as chose_sms
+          effective_preference(m, d) = 'sms' or e.member_id is not null as chose_sms
         from members m
         left join destinations d on d.member_id = m.member_id
         left join reachability r on r.member_id = m.member_id
         left join exemptions x on x.member_id = m.member_id
+        left join enrollments e on e.member_id = m.member_id
         where m.status <> 'erased'
         -- Judged once for each, before they are counted.
         offset 0
