@@ -154,4 +154,4 @@ function createSampler(sql: Sql, campaignId: string) {
 
 /** Something is due soon, and no step of the workflow's own stands between. */
 const waitsHere = ({ phase, idleMs }: CampaignOutlook) =>
-  idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'standing'].includes(phase)
+  idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'baking', 'standing'].includes(phase)

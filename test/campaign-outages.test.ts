@@ -2,7 +2,7 @@
  * R4, D6: a provider in trouble costs a campaign time, and no members.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { addMembers, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
+import { addMembers, changeMember, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
 
@@ -101,6 +101,23 @@ it('a dead provider that no code tries is tried by a notice, whose answer ends i
   await begin()
   await until(async () => (await standing())?.state === 'announced')
   expect(await system.sql`select failures from provider_pace where provider = 'vonage'`).toEqual([{ failures: 0 }])
+})
+
+it('a notice that cannot be sent while its wave bakes is looked for now and then, and the workflow rests', async () => {
+  await addMembers(system, [member])
+  campaign = await startCampaign(system, planOf([100], { bakeSeconds: 600 }))
+  await until(async () => (await campaign.status())?.phase === 'baking')
+  const limited = { provider: 'sendgrid', limited_until: new Date(Date.now() + 3_600_000) }
+  await system.sql`insert into provider_pace ${system.sql(limited)}`
+  await changeMember(system, member.memberId, { family_card: true })
+  await wake()
+  await until(async () => (await standing())?.state === 'released')
+  const length = async () => (await campaign.handle.describe()).historyLength
+  const before = await length()
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  expect((await length()) - before).toBeLessThan(20)
+  await system.sql`delete from provider_pace`
+  await until(async () => (await system.simulators.messages(member.email!)).length === 1)
 })
 
 it('a number that the provider refuses for good is unreachable, and its member asked for own settings', async () => {

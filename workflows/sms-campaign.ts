@@ -58,6 +58,8 @@ const { rollBackCampaign } = proxyActivities<CampaignActivities>({ ...WORK, summ
 
 /** M4: it looks by itself once a minute, whether or not it was woken. */
 const LOOK_EVERY_MS = 60_000
+/** Each look counts all members. */
+const LEAST_WAIT_MS = 1_000
 /** Continue as new at the latest here, whatever the server suggests (R8). */
 const MOST_EVENTS = 2_000
 /** Nobody commands so often; a flood must not fill the history. */
@@ -123,7 +125,7 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
       if (phase === 'ended') return false
       if (state === 'running' && phases.includes(phase)) return true
       if (phase !== 'rolling_back') {
-        const waitMs = Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
+        const waitMs = Math.max(LEAST_WAIT_MS, Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS))
         await condition(() => isWoken, waitMs, { summary: 'until there is something to do' })
       }
     }
