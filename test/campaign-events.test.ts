@@ -187,6 +187,23 @@ it('a number that goes dead after the announcement is not enforced, and one that
   expect(await standing()).toMatchObject({ round: 2 })
 })
 
+it('who was not reached by the announcement is announced anew, though a code arrived since', async () => {
+  await begin({})
+  await becomes('announced')
+  await campaign!.command({ command: 'pause' })
+  await receipt('failed')
+  await system.sql`update reachability set delivered_at = failed_at + interval '1 second' where member_id = ${memberId}`
+  await until(async () => {
+    const [row] = await system.sql`select from campaign_members
+      where campaign_id = ${campaign!.campaignId} and enforce_at < challenge_now()`
+    return row !== undefined
+  })
+  await campaign!.command({ command: 'resume' })
+  await becomes('enforced')
+  expect(await standing()).toMatchObject({ round: 2 })
+  expect(await system.simulators.messages(eligible.phone!)).toHaveLength(2)
+})
+
 it('whose number changes after the announcement, and who then loses eligibility, is released, and who listens hears so', async () => {
   await begin({})
   await becomes('announced')

@@ -49,7 +49,15 @@ begin
       -- Who is not in yet comes with the wave of their cohort.
       coalesce(cm.wave, width_bucket(cohort(campaign, m.member_id), bounds)) as wave,
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
-      cm.announced_at, cm.enforce_at, cm.reconsider_at as was_reconsidered_at
+      cm.announced_at, cm.enforce_at, cm.reconsider_at as was_reconsidered_at,
+      -- R4: another message may have reached the number since.
+      case when cm.state = 'announced' then coalesce((
+        select r.kind from receipts r
+        where r.reference = (
+            select n.notice_id from campaign_notices n
+            where n.campaign_id = campaign and n.member_id = cm.member_id and n.kind = 'announcement' and n.round = cm.round)
+          and r.kind in ('delivered', 'failed')
+        order by r.occurred_at desc, r.kind desc limit 1) = 'failed', false) end as was_not_reached
     from members m
     left join campaign_members cm
       on cm.campaign_id = campaign and cm.member_id = m.member_id and cm.member_id = any(member_ids)
@@ -66,7 +74,7 @@ begin
         when reason is not null and (was in ('announced', 'enforced', 'released') or announced_at is not null) then 'released'
         when reason is not null then 'excluded'
         when was = 'enforced' then 'enforced'
-        when was = 'announced' and phone = announced_phone then case when enforce_at <= at then 'enforced' else was end
+        when was = 'announced' and phone = announced_phone and not was_not_reached then case when enforce_at <= at then 'enforced' else was end
         -- R4: nothing changes for who chose SMS, or was enrolled by an earlier campaign: there is nothing to announce.
         when has_sms then 'enforced'
         else 'awaiting'
