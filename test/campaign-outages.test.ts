@@ -120,6 +120,23 @@ it('a notice that cannot be sent while its wave bakes is looked for now and then
   await until(async () => (await system.simulators.messages(member.email!)).length === 1)
 })
 
+it('a notice that was in hand when its member changed is not sent again', async () => {
+  await system.simulators.faults({ provider: 'vonage', status: 503 })
+  await begin()
+  await tried(1)
+  await campaign.command({ command: 'pause' })
+  await system.simulators.clear()
+  // As a worker that died leaves it.
+  await system.sql`
+    update campaign_notices set state = 'sending', due_at = challenge_now() where campaign_id = ${campaign.campaignId}`
+  await changeMember(system, member.memberId, { family_card: true })
+  await campaign.command({ command: 'resume' })
+  await until(async () => (await notice())?.state === 'dropped')
+  expect(await standing()).toMatchObject({ state: 'excluded', reason: 'family_card' })
+  await until(async () => (await system.simulators.messages(member.email!)).length === 1)
+  expect(await system.simulators.messages(member.phone!)).toHaveLength(0)
+})
+
 it('a number that the provider refuses for good is unreachable, and its member asked for own settings', async () => {
   await system.simulators.faults({ to: member.phone!, status: 422 })
   await begin()

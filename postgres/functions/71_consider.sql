@@ -13,6 +13,12 @@ as $$
   ) locked
 $$;
 
+create or replace function asks_for_settings(reason text) returns boolean
+  language sql immutable parallel safe
+as $$
+  select coalesce(reason in ('family_card', 'minor', 'no_phone', 'phone_unreachable'), false)
+$$;
+
 -- rules: adultAge, smsCountries, smsRefusedPrefixes. Returns how many rows of campaign_members were written.
 create or replace function consider(campaign text, member_ids text[], rules jsonb) returns integer
   language plpgsql volatile
@@ -93,7 +99,7 @@ begin
         when 'exempt' then exempt_until
         when 'withdrawn' then case when status = 'active' then at end
       end as reconsider_at,
-      coalesce(reason in ('family_card', 'minor', 'no_phone', 'phone_unreachable'), false) as asks_for_settings
+      asks_for_settings(reason) as asks_for_settings
     from decided d
   ),
   news as (

@@ -41,15 +41,27 @@ begin
     at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
 
   with next as materialized (
-    select notice_id, kind, due_at from campaign_notices
+    select notice_id, kind, due_at,
+      -- Not so where it was in hand when its member changed.
+      exists (
+        select from campaign_members cm
+        where cm.campaign_id = campaign and cm.member_id = stands.member_id and case
+          when kind = 'announcement' then cm.state = 'awaiting' and cm.round = stands.round
+          else asks_for_settings(cm.reason)
+        end) as is_wanted
+    from campaign_notices stands
     where campaign_id = campaign and state in ('due', 'sending') and due_at <= at
-    order by due_at limit greatest(n, 0) for update skip locked
+    order by due_at limit greatest(n, 0) for update of stands skip locked
+  ),
+  unwanted as (
+    update campaign_notices set state = 'dropped'
+    where notice_id = any(array(select notice_id from next where not is_wanted))
   ),
   picked as (
     select notice_id from (
       select notice_id, count(*) over (partition by kind order by due_at, notice_id) as place,
         case when kind = 'announcement' then sms_left else email_left end as most_left
-      from next
+      from next where is_wanted
     ) counted
     where most_left is null or place <= most_left
   ),
