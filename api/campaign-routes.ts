@@ -198,11 +198,13 @@ export function campaignRoutes(instance: FastifyInstance, deps: RouteDeps): void
           ? commandCampaign(sql, campaignId, id, command)
           : commandCampaignOnce(sql, campaignId, id, command),
       )
-      if (refusal) throw refusalOf(refusal)
+      if (refusal === 'unknown_campaign') throw refusalOf(refusal)
       const standing = await report(campaignId)
       const { plan, phase } = standing
       const input = { campaignId, plan, by: request.caller.name, claimed: false }
+      // Also by what is refused: a workflow that was terminated comes back.
       background.add('wake a campaign', wakeCampaign(temporal, { input, hasEnded: phase === 'ended' }))
+      if (refusal) throw refusalOf(refusal)
       return statusView(standing)
     },
   )

@@ -438,6 +438,14 @@ describe('a command', () => {
     expectProblem(await command(campaignId, { command: 'abort', rollback: true }), 409, 'campaign_ended')
   })
 
+  it('that is refused brings a lost workflow back all the same', async () => {
+    const campaignId = newId()
+    await start(campaignId, SLOW)
+    await handleOf(campaignId).terminate('a test')
+    expectProblem(await command(campaignId, { command: 'complete' }), 409, 'waves_remain')
+    await api.system.until(async () => (await handleOf(campaignId).describe()).status.name === 'RUNNING')
+  })
+
   it('is obeyed while Temporal is away: the campaign finds it by itself', async () => {
     const campaignId = newId()
     await start(campaignId, SLOW)
