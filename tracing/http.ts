@@ -24,12 +24,17 @@ export interface RequestTracing {
 const callersPlace = (header: unknown) =>
   typeof header === 'string' && header.startsWith('00-') && readTraceparent(header) ? header : undefined
 
+/** The pattern of its route; `none` for a path that is none, which `/*` may have taken for the members' pages. */
+export function routeOf({ routeOptions: { url } }: FastifyRequest): string {
+  return url === undefined || url === '/*' ? 'none' : url
+}
+
 /** Register before whatever makes spans. */
 export function traceRequests(app: FastifyInstance, { ignored, trusts }: RequestTracing): void {
   app.decorateRequest('tracing')
   app.addHook('onRequest', async (request) => {
     const { method } = request
-    const route = request.routeOptions.url ?? 'none'
+    const route = routeOf(request)
     if (ignored.includes(route)) return
     const parent = trusts(request) ? callersPlace(request.headers['traceparent']) : undefined
     const span = context.with(ROOT_CONTEXT, () =>
