@@ -152,6 +152,8 @@ function createSampler(sql: Sql, campaignId: string) {
   }
 }
 
-/** Something is due soon, and no step of the workflow's own stands between. */
+/** Something is due soon, and no step of the workflow's own stands between; while a wave bakes, only what cannot be sent now. */
 const waitsHere = ({ phase, idleMs }: CampaignOutlook) =>
-  idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'baking', 'standing'].includes(phase)
+  phase === 'baking'
+    ? idleMs === 0
+    : idleMs !== null && idleMs < SHORT_WAIT_MS && ['drawing', 'announcing', 'standing'].includes(phase)
