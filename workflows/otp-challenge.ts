@@ -102,9 +102,6 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     setCurrentDetails(challengeDetails(status))
   }
   show({})
-  /** Answers may overtake each other. */
-  const showAttemptsLeft = (attemptsLeft: number) =>
-    show({ attemptsLeft: Math.min(attemptsLeft, status.attemptsLeft ?? attemptsLeft) })
   const settle = (standing: ChallengeResult) => {
     result = standing
     show({ status: standing.outcome })
@@ -118,7 +115,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
         throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
       })
       if (attempt.challengeId === challengeId) {
-        if (answer.attemptsLeft !== undefined) showAttemptsLeft(answer.attemptsLeft)
+        if (answer.attemptsLeft !== undefined) show({ attemptsLeft: answer.attemptsLeft })
         if (closed) settle(closed)
       }
       return answer
@@ -143,7 +140,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   })
   setHandler(attemptJudgedSignal, (hint: unknown) => {
     if (!isAttemptJudged(hint)) return ignore('attemptJudged')
-    showAttemptsLeft(hint.attemptsLeft)
+    show({ attemptsLeft: hint.attemptsLeft })
     if (hint.closed && hint.result && seal !== undefined && hint.seal === seal) settle(hint.result)
     else hinted ||= hint.closed
   })
