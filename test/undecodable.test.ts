@@ -105,6 +105,16 @@ it('an outcome typed by hand, with or without a seal of somebody’s own, decide
   expect(await handle.result()).toMatchObject({ outcome: 'verified' })
 })
 
+it('a code for the challenge of another member is for nobody here, and costs that member nothing', async () => {
+  const [own, other] = await Promise.all([open(), open()])
+  for (const code of [other.code, wrongCode(other.code)]) {
+    const answer = own.handle.executeUpdate(verifyCodeUpdate, { args: [{ challengeId: other.challengeId, code }] })
+    await expect(answer).rejects.toMatchObject({ cause: { type: 'unknown_challenge' } })
+  }
+  expect(await readChallenge(system.sql, other.challengeId)).toMatchObject({ attempts: 0, outcome: null })
+  await Promise.all([own.handle.cancel(), other.handle.cancel()])
+})
+
 it('a code for another challenge of the member is judged for that one', async () => {
   const { memberId, challengeId, handle, code } = await open()
   await handle.signal(verifyCodeSignal, { challengeId: uuidv7(), code })
