@@ -148,6 +148,31 @@ describe('a start that reaches Temporal directly and is refused', () => {
   })
 })
 
+it('the code of the earlier message costs no attempt while the newer one waits for its provider (C8)', async () => {
+  const memberId = await system.addMember()
+  const { code } = await start(memberId)
+  await system.sql`
+    insert into provider_pace (provider, limited_until) values ('vonage', challenge_now() + interval '1 minute')
+    on conflict (provider) do update set limited_until = excluded.limited_until`
+  try {
+    const request = { memberId, purpose: 'redeem_benefit', caller: 'test' }
+    const newer = await startChallenge({ ...system, policy: system.config.policy }, request)
+    if (!('challenge' in newer)) throw new Error('it was not admitted')
+    const { challengeId } = newer.challenge
+    expect(await judgeFor(system, challengeId, code)).toMatchObject({ result: 'older_code', attemptsLeft: 5 })
+    expect(await judgeFor(system, challengeId, wrongCode(code))).toMatchObject({
+      result: 'wrong_code',
+      attemptsLeft: 4,
+    })
+    await newer.started
+    await (
+      await cancelChallenge({ ...system, policy: system.config.policy }, challengeId)
+    )?.told
+  } finally {
+    await system.sql`delete from provider_pace`
+  }
+})
+
 describe('a cancelled challenge', () => {
   it('shows as Canceled and its code is dead', async () => {
     const memberId = await system.addMember()
