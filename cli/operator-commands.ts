@@ -1,6 +1,6 @@
 /**
- * `otp doctor`, `otp setup` and `otp keys` (O1, O2): they work with the parts themselves, in the environment of our processes.
- * What they need is loaded when one of them runs.
+ * `otp doctor`, `otp setup` and `otp keys` (O1, O2): they work with the parts themselves, in the environment of our processes;
+ * the doctor also with what `npm start` runs here. What they need is loaded when one of them runs.
  */
 import { styleText } from 'node:util'
 import { Argument, Option, type Command } from '@commander-js/extra-typings'
@@ -32,8 +32,14 @@ export function addOperatorCommands(program: Command): void {
     .action(async ({ for: processes = PROCESSES, json }) => {
       // Of Node's own: kafkajs asks for a timer in the past.
       process.removeAllListeners('warning')
-      const { diagnose } = await import('../operations/doctor.ts')
-      const diagnosis = await diagnose(undefined, processes)
+      const [{ diagnose }, { runningEnvironment }] = await Promise.all([
+        import('../operations/doctor.ts'),
+        import('../local/running-environment.ts'),
+      ])
+      const local = await runningEnvironment()
+      if (local && !json)
+        console.log(styleText('dim', 'The environment names no part: this is what npm start runs here.'))
+      const diagnosis = await diagnose(local, processes)
       console.log(json ? JSON.stringify(diagnosis) : diagnosisInWords(diagnosis))
       if (diagnosis.findings.length > 0) process.exitCode = EXIT.refused
     })

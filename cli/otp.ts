@@ -28,8 +28,8 @@ const program = new Command('otp')
   .exitOverride()
   .addHelpText(
     'after',
-    '\nThe API is that of OTP_API_URL and OTP_API_KEY, else the one that npm start runs here; doctor, setup and keys work with\n' +
-      'the environment of our processes.\n' +
+    '\nThe API is that of OTP_API_URL and OTP_API_KEY, else the one that npm start runs here; setup and keys work with the\n' +
+      'environment of our processes, doctor with that or with what npm start runs here.\n' +
       'Exit codes: 0 done, 1 refused or failed, 2 cannot be used as typed, 3 the API cannot be reached.',
   )
 const api = async () => createApiClient(await findEndpoint())

@@ -142,7 +142,7 @@ it('a second campaign leaves those whom the first enrolled as they are, and so d
   await addMembers(system, eligible.slice(0, 2))
   const first = await start(planOf([100]))
   await until(allEnforced(first, 2))
-  await until(async () => (await first.status())?.phase === 'standing')
+  await until(first.isSettled)
   await first.command({ command: 'complete' })
   await first.handle.result()
 

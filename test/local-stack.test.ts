@@ -13,8 +13,11 @@ import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { readEndpoints } from '../local/endpoints.ts'
 import type { Endpoints } from '../local/endpoints.ts'
+import { runningEnvironment } from '../local/running-environment.ts'
 import { freePort, isFree } from '../local/stack/ports.ts'
 import { isAlive, ps } from '../local/stack/program.ts'
+import { diagnose, PROCESS_SECTIONS, type Process } from '../operations/doctor.ts'
+import { PARTS } from '../operations/finding.ts'
 import { connect } from '../postgres/connect.ts'
 import { keepNexusEndpoint } from '../temporal/nexus-endpoint.ts'
 import { createDatabase } from './support/database.ts'
@@ -137,6 +140,17 @@ describe('a start on one machine', () => {
     const endpoint = { name: 'otp', namespace, taskQueue: 'otp-challenge' }
     expect(await keepNexusEndpoint(connection, endpoint)).toBe('unchanged')
     await connection.close()
+  })
+
+  test('is what the doctor looks at where the environment names nothing else', async () => {
+    const env = (await runningEnvironment(folder, {}))!
+    expect(env).toMatchObject({ DATABASE_URL: endpoints.database, TEMPORAL_ADDRESS: endpoints.temporal })
+    expect(await diagnose(env, Object.keys(PROCESS_SECTIONS) as Process[])).toEqual({
+      looked: PARTS,
+      findings: [],
+    })
+    expect(await runningEnvironment(folder, { DATABASE_URL: 'postgres://elsewhere/otp' })).toBeUndefined()
+    expect(await runningEnvironment(await newFolder(), {})).toBeUndefined()
   })
 
   test.each(['sms', 'email'])('hears from its simulated providers what became of a message by %s', async (name) => {

@@ -121,10 +121,7 @@ async function campaign(
   await system.until(started.status)
   await started.command({ command: 'pause' })
   await started.command({ command: 'resume' })
-  await system.until(async () => (await started.status())?.phase === 'standing', 30_000)
-  // What was announced comes first: until then a campaign cannot be completed.
-  const announced = () => system.sql`select from campaign_members where state = 'announced'`
-  await system.until(async () => (await announced()).length === 0, 30_000)
+  await system.until(started.isSettled, 30_000)
   await ending(started)
   return started.handle
 }

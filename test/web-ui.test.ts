@@ -96,9 +96,9 @@ describe('a campaign', () => {
     await system.sql`truncate members`
     const members = Array.from({ length: 20 }, (_, index) => sampleMember(index))
     await addMembers(system, members)
-    const { campaignId, status, command, handle } = await startCampaign(system, planOf([50, 100]))
+    const { campaignId, isSettled, command, handle } = await startCampaign(system, planOf([50, 100]))
     const workflowId = `sms-campaign/${campaignId}`
-    await system.until(async () => (await status())?.phase === 'standing', 30_000)
+    await system.until(isSettled, 30_000)
     expect(await details(workflowId)).toMatch(/^\*\*c-.*\n\n\| wave \| of all \|/)
     const running = `CampaignId = '${campaignId}' and Wave = 2 and ExecutionStatus = 'Running'`
     await system.until(async () => (await found(running)).includes(workflowId))

@@ -1,9 +1,9 @@
 -- R2, R4: the notices of a campaign, from due to accepted. The planner settings are those of 72_campaign.sql.
 
 -- Takes notices that are due into the sender's hands, for `leaseSeconds`, as far as the campaign's rate allows, and the
--- SMS provider's: announcements go out in what codes leave of it (D8). An own_settings notice that goes by SMS, for want
--- of an address, is not counted. What a provider that cannot be called holds back costs no try, and holds back what is due
--- after it.
+-- SMS provider's: what goes by SMS, for want of an address too, goes out in what codes leave of it (D8). An address that
+-- turns out to be undeliverable is not known here, and its SMS not counted. What a provider that cannot be called holds
+-- back costs no try, and holds back what is due after it.
 -- rules: leaseSeconds, enforceAfterSeconds, smsCountries, smsRefusedPrefixes, pace: {sms: {provider, perSecond}, email: {…},
 -- failuresBeforePause, probeMs}.
 -- Returns [{noticeId, memberId, kind, phone, email, language, mobileCarrier, enforceAt?}]; where to is looked up now, so
@@ -41,7 +41,9 @@ begin
     at + make_interval(secs => (rules->>'enforceAfterSeconds')::float8), c.plan->'quietHours');
 
   with next as materialized (
-    select notice_id, kind, due_at,
+    select notice_id, due_at,
+      kind = 'announcement'
+        or (select email is null from members m where m.member_id = stands.member_id) as is_by_sms,
       -- Not so where it was in hand when its member changed.
       exists (
         select from campaign_members cm
@@ -59,8 +61,8 @@ begin
   ),
   picked as (
     select notice_id from (
-      select notice_id, count(*) over (partition by kind order by due_at, notice_id) as place,
-        case when kind = 'announcement' then sms_left else email_left end as most_left
+      select notice_id, count(*) over (partition by is_by_sms order by due_at, notice_id) as place,
+        case when is_by_sms then sms_left else email_left end as most_left
       from next where is_wanted
     ) counted
     where most_left is null or place <= most_left
@@ -95,9 +97,9 @@ begin
     set paced_until = paced_from + make_interval(secs => jsonb_array_length(taken) * 60.0 / rate_per_minute)
     where campaign_id = campaign;
   end if;
-  perform use_slots(sms_provider, sms_per_second,
-    (select count(*) from jsonb_array_elements(taken) t where t->>'kind' = 'announcement')::int);
-  perform use_probe(case when t->>'kind' = 'announcement' then 'sms' else 'email' end, pace)
+  perform use_slots(sms_provider, sms_per_second, count(*)::int) from jsonb_array_elements(taken) t
+  where t->>'phone' is not null and (t->>'kind' = 'announcement' or t->>'email' is null);
+  perform use_probe(case when t->>'kind' = 'announcement' or t->>'email' is null then 'sms' else 'email' end, pace)
   from jsonb_array_elements(taken) t;
   return coalesce(taken, '[]');
 end

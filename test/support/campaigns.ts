@@ -93,10 +93,17 @@ export async function startCampaign(
     taskQueue: 'sms-campaign',
     args: [{ campaignId, plan, by: 'test', claimed: false }],
   })
+  const status = () => handle.query(campaignStatusQuery)
   return {
     campaignId,
     handle,
-    status: () => handle.query(campaignStatusQuery),
+    status,
+    /** Its waves have passed, its notices are sent and the dates that it announced have come: it can be completed. */
+    isSettled: async () => {
+      const { phase, counts = [], notices = [] } = (await status()) ?? {}
+      const isAwaited = counts.some(({ state }) => state === 'announced')
+      return phase === 'standing' && !isAwaited && !notices.some(({ state }) => state === 'due' || state === 'sending')
+    },
     command: (command: Record<string, unknown> & { command: CampaignCommand['command'] }) =>
       handle.executeUpdate(campaignCommandUpdate, {
         updateId: randomUUID(),
