@@ -94,7 +94,9 @@ export function createSystem({ folder, guard, keys, plan, env }: SystemOptions):
       addresses = { ...addresses, databaseUrl: url }
     }
     task.output = 'migrating'
-    await migrate(addresses.databaseUrl)
+    await migrate(addresses.databaseUrl).catch((error: Error) => {
+      throw port === undefined ? error : new Error(`${error.message}\nnpm run reset begins anew, without this data.`)
+    })
   }
 
   async function bringTemporal(task: Task) {

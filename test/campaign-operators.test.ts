@@ -60,6 +60,15 @@ it('a start by a Temporal client is recorded as claimed, whatever it says of its
   expect((await log())[0]).toEqual({ event: 'started', by: 'test', claimed: true, why: null })
 })
 
+it('a command that comes with the start is obeyed once the campaign has begun', async () => {
+  await addMembers(system, [eligible(0)])
+  const command = { command: 'pause', by: 'hanako', why: 'not before Monday' } as const
+  campaign = await startCampaign(system, planOf([100]), { command })
+  await until(async () => (await campaign.status())?.state === 'paused')
+  expect(await campaign.status()).toMatchObject({ pauseReason: 'not before Monday' })
+  expect((await log()).map(({ event }) => event)).toEqual(expect.arrayContaining(['started', 'paused']))
+})
+
 describe('a pause', () => {
   it('stops within one batch, and a resume goes on with the same members', async () => {
     await begin(120, planOf([50, 100], { ratePerMinute: 1_200 }))

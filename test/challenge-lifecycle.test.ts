@@ -174,6 +174,11 @@ it('the code of the earlier message costs no attempt while the newer one waits f
 })
 
 describe('a cancelled challenge', () => {
+  const cancelByCaller = async (challengeId: string) => {
+    const cancelled = await cancelChallenge({ ...system, policy: system.config.policy }, challengeId)
+    await cancelled?.told
+  }
+
   it('shows as Canceled and its code is dead', async () => {
     const memberId = await system.addMember()
     const { challengeId, code } = await start(memberId)
@@ -200,6 +205,23 @@ describe('a cancelled challenge', () => {
       return description.status.name !== 'RUNNING' && description
     })
     expect(status.name).toBe('CANCELLED')
+  })
+
+  it.each([
+    ['the engine', (memberId: string) => system.temporal.workflow.getHandle(challengeWorkflowId(memberId)).cancel()],
+    ['its caller', (_memberId: string, challengeId: string) => cancelByCaller(challengeId)],
+  ])('by %s when its time is over has expired, before the timer wakes it too', async (_by, cancel) => {
+    const memberId = await system.addMember()
+    const { challengeId } = await start(memberId)
+    await system.shiftClock(600_000)
+    try {
+      await cancel(memberId, challengeId)
+      const handle = system.temporal.workflow.getHandle(challengeWorkflowId(memberId))
+      expect(await handle.result()).toMatchObject({ outcome: 'expired' })
+      expect(await outcomes(challengeId)).toEqual([{ type: 'otp.challenge.expired' }])
+    } finally {
+      await system.shiftClock(0)
+    }
   })
 
   it('before its code could be sent shows as Canceled at once', async () => {

@@ -119,6 +119,17 @@ describe('the number of challenges', () => {
     expect(await admit({ memberId: c! }, policy)).toEqual(refusal(3_600, 'sms_prefix'))
     expect((await admit({ memberId: c!, channel: 'email' }, policy)).kind).toBe('admitted')
   })
+
+  it.each([
+    ['end-user address', { ipLimitPer10Minutes: 3 }, { ipHash: 'ef'.repeat(32) }],
+    ['block of phone numbers', { smsLimitPerPrefixPerHour: 3 }, {}],
+  ])('admits no more than the limit of an %s where many ask at once', async (_what, policy, more) => {
+    const block = aPhone().slice(0, -4)
+    const phones = Array.from({ length: 20 }, (_, n) => block + String(n).padStart(4, '0'))
+    const memberIds = await Promise.all(phones.map((phone) => system.addMember({ phone })))
+    const admissions = await Promise.all(memberIds.map((memberId) => admit({ memberId, ...more }, policy)))
+    expect(admissions.filter(({ kind }) => kind === 'admitted')).toHaveLength(3)
+  })
 })
 
 describe('a destination that policy does not allow', () => {

@@ -2,6 +2,7 @@
  * C4, and the page: "The one-time password is valid for 10 minutes." Postgres' clock judges; Temporal's only wakes the
  * workflow. Here the two are moved together, and apart.
  */
+import type { WorkflowHandle } from '@temporalio/client'
 import { Worker } from '@temporalio/worker'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { v7 as uuidv7 } from 'uuid'
@@ -52,6 +53,12 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
   afterAll(() => stop?.())
   beforeEach(() => system.shiftClock(0))
 
+  const timersAre = (count: number, handle: WorkflowHandle) =>
+    system.until(async () => {
+      const { events } = await handle.fetchHistory()
+      return events?.filter(({ timerStartedEventAttributes: timer }) => timer).length === count
+    })
+
   /** A challenge whose code was sent; `sendBegan` is where its ten minutes begin. */
   async function sent() {
     const memberId = await system.addMember()
@@ -69,6 +76,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
       return read?.sentAt ? read : undefined
     })
     const [code] = await system.codes(memberId)
+    await timersAre(1, handle)
     return { handle, challengeId, code: code!, sendBegan: challenge.sendBeganAt!, challenge }
   }
 
@@ -104,6 +112,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
     const { handle, challengeId, code, sendBegan } = await sent()
     await system.stopClock(sendBegan, 6 * MINUTE)
     await environment.sleep(10 * MINUTE)
+    await timersAre(2, handle)
     expect((await readChallenge(system.sql, challengeId))?.outcome).toBeNull()
     expect((await handle.describe()).status.name).toBe('RUNNING')
 
@@ -117,6 +126,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
     const { handle, sendBegan } = await sent()
     await system.stopClock(sendBegan, 6 * MINUTE)
     await environment.sleep(10 * MINUTE)
+    await timersAre(2, handle)
     await system.stopClock(sendBegan, 10 * MINUTE)
     await environment.sleep(4 * MINUTE)
     expect(await handle.result()).toMatchObject({ outcome: 'expired' })

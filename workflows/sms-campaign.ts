@@ -75,10 +75,13 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
   }
   const { campaignId } = input
   let status: CampaignStatus | undefined
+  let isBegun = false
   let isWoken = false
   let commands = 0
 
   const obey = async (command: CampaignCommand, commandId: string): Promise<CampaignStatus> => {
+    // It may come with the start, and there is nothing yet to command.
+    await condition(() => isBegun)
     const { refusal, status: after } = await commandCampaign({
       campaignId,
       commandId,
@@ -145,12 +148,14 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
   try {
     upsertSearchAttributes([{ key: CAMPAIGN_ID, value: campaignId }])
     show(await beginCampaign(input))
+    isBegun = true
     const toCome = status!.waves.filter(({ passedAt }) => passedAt === null)
     let goesOn = true
     for (const { wave } of toCome) goesOn &&= await takeWave(wave)
     // R7: stands, until an operator completes or aborts it.
     if (goesOn) await attend()
   } catch (error) {
+    isBegun = true
     if (!isCancellation(error)) throw error
     // Cancelled in Temporal: nothing of it may go on, and what was enforced stays, as with an abort without rollback.
     await CancellationScope.nonCancellable(async () => {

@@ -1,6 +1,6 @@
 -- What the statements of a challenge share.
 --
--- Lock order, everywhere: idempotency key (advisory) → head row → destination (advisory) → provider_pace → challenge
+-- Lock order, everywhere: idempotency key (advisory) → head row → destination, address, block of numbers (advisory) → provider_pace → challenge
 -- rows. Several heads are taken in member_id order. Reads that decide come after the head lock, each a statement of its own, so that
 -- they see what the previous holder committed (READ COMMITTED).
 

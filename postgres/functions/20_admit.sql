@@ -19,6 +19,7 @@ $$;
 
 -- C9, against SMS pumping: seconds until the hourly budget of a block of numbers has room for one more SMS, or null. An
 -- SMS weighs on it from its challenge's admission, also after the challenge has gone over to e-mail.
+-- Under `lock_sms_prefix`, which its caller holds.
 create or replace function sms_prefix_wait(prefix text, at timestamptz, policy jsonb) returns integer
   language sql stable
 as $$
@@ -28,6 +29,12 @@ as $$
       where o.sms_prefix = prefix and challenge_stands(o, at, policy)
       order by o.admitted_at desc limit (policy->>'smsLimitPerPrefixPerHour')::int),
     (policy->>'smsLimitPerPrefixPerHour')::int, 3600, at)
+$$;
+
+create or replace function lock_sms_prefix(prefix text, policy jsonb) returns void
+  language sql volatile
+as $$
+  select pg_advisory_xact_lock(hashtextextended(prefix, 11)) where (policy->>'smsLimitPerPrefixPerHour')::int > 0
 $$;
 
 -- C13: what stands under an idempotency key, or null: nothing, or a start that is void.
@@ -94,9 +101,8 @@ begin
 
   perform from members m
   where m.member_id = member and m.status = 'active' and m.version = (request->>'memberVersion')::bigint
-    -- Programs from before there were own destinations say nothing of them.
-    and (request->'destinationVersion' is null or (request->>'destinationVersion')::int
-      = coalesce((select d.version from destinations d where d.member_id = member), 0));
+    and (request->>'destinationVersion')::int
+      = coalesce((select d.version from destinations d where d.member_id = member), 0);
   if not found then
     return jsonb_build_object('kind', 'member_changed');
   end if;
@@ -119,9 +125,17 @@ begin
   -- Who asks again counts for the same address.
   ip := coalesce(ip, c.ip_hash);
 
-  -- C9. Each limit of n a window: the n-th newest that stands must be older than the window.
+  -- C9. Each limit of n a window: the n-th newest that stands must be older than the window. Who counts for the same
+  -- destination, address or block waits for us: two at once would both find the last place free.
   if per_10_minutes > 0 or per_24_hours > 0 then
     perform pg_advisory_xact_lock(hashtextextended(dest, 9));
+  end if;
+  if ip_per_10_minutes > 0 or ip_per_24_hours > 0 then
+    perform pg_advisory_xact_lock(hashtextextended(encode(ip, 'hex'), 10));
+  end if;
+  perform lock_sms_prefix(request->>'smsPrefix', policy);
+  at := challenge_now();
+  if per_10_minutes > 0 or per_24_hours > 0 then
     stamps := array(
       select o.admitted_at from challenges o
       where o.member_id = member and o.seq is not null and challenge_stands(o, at, policy)

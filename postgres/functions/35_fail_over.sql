@@ -23,6 +23,7 @@ begin
   then
     return jsonb_build_object('kind', 'stays');
   end if;
+  perform lock_sms_prefix(prefix, policy);
   if sms_prefix_wait(prefix, at, policy) > 0 then
     return jsonb_build_object('kind', 'refused', 'reason', 'sms_prefix');
   end if;

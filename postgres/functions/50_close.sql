@@ -1,7 +1,8 @@
 -- C11: one statement closes a challenge and returns the outcome that stands.
 --
 -- `expired` closes only what is past its time by the judging clock, and says else how long is left. `cancelled` becomes
--- `superseded` where a newer challenge stands. Returns null for an unknown challenge, else {challenge, remainingMs?}.
+-- `superseded` where a newer challenge stands, and `expired` at or after its time. Returns null for an unknown challenge,
+-- else {challenge, remainingMs?}.
 create or replace function close_challenge(
   challenge uuid, as_outcome text, why text, what_to_do text, policy jsonb, from_workflow boolean
 ) returns jsonb
@@ -25,6 +26,8 @@ begin
   if c.outcome is null then
     if as_outcome = 'cancelled' and newer_challenge_stands(c, at, policy) then
       c := conclude(c, 'superseded', null, null, from_workflow, at);
+    elsif as_outcome = 'cancelled' and at >= c.expires_at then
+      c := conclude(c, 'expired', null, null, from_workflow, at);
     else
       c := conclude(c, as_outcome, why, what_to_do, from_workflow, at);
     end if;

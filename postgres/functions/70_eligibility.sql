@@ -45,8 +45,6 @@ as $$
       then 'phone_unreachable'
   end
 $$;
--- As it was before some numbers were refused: nothing calls it any more.
-drop function if exists ineligibility(text, boolean, date, text, text, boolean, date, int, text[]);
 
 -- What a rule names as a list, and nothing where it names none.
 create or replace function rule_list(rules jsonb, name text) returns text[]

@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { CampaignCommand, CampaignInput, CampaignPlan, CampaignStatus, Gate } from '../../domain/campaign.ts'
-import { campaignCommandUpdate, campaignStatusQuery } from '../../workflows/campaign-messages.ts'
+import { campaignCommandSignal, campaignCommandUpdate, campaignStatusQuery } from '../../workflows/campaign-messages.ts'
 import type { System } from './system.ts'
 
 /** Lets everything pass. */
@@ -82,17 +82,24 @@ export async function changeMember({ sql }: Pick<System, 'sql'>, memberId: strin
 
 type SmsCampaign = (input: CampaignInput) => Promise<CampaignStatus>
 
-/** Starts a campaign as any Temporal client can, one that says that its name was checked. */
+/** Starts a campaign as any Temporal client can, one that says that its name was checked; also with its first command. */
 export async function startCampaign(
   { temporal }: Pick<System, 'temporal'>,
   plan: CampaignPlan,
-  campaignId = `c-${randomUUID().slice(0, 8)}`,
+  { campaignId = `c-${randomUUID().slice(0, 8)}`, command }: { campaignId?: string; command?: CampaignCommand } = {},
 ) {
-  const handle = await temporal.workflow.start<SmsCampaign>('smsEnrollmentCampaign', {
+  const options = {
     workflowId: `sms-campaign/${campaignId}`,
     taskQueue: 'sms-campaign',
-    args: [{ campaignId, plan, by: 'test', claimed: false }],
-  })
+    args: [{ campaignId, plan, by: 'test', claimed: false }] satisfies [CampaignInput],
+  }
+  const handle = command
+    ? await temporal.workflow.signalWithStart<SmsCampaign, [CampaignCommand]>('smsEnrollmentCampaign', {
+        ...options,
+        signal: campaignCommandSignal,
+        signalArgs: [command],
+      })
+    : await temporal.workflow.start<SmsCampaign>('smsEnrollmentCampaign', options)
   const status = () => handle.query(campaignStatusQuery)
   return {
     campaignId,

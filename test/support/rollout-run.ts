@@ -61,7 +61,8 @@ export async function strikeAll(stack: RolloutStack, deaths: readonly Death[]): 
   }
 }
 
-export const beginRollout = (stack: RolloutStack, campaignId: string) => startCampaign(stack, ROLLOUT_PLAN, campaignId)
+export const beginRollout = (stack: RolloutStack, campaignId: string) =>
+  startCampaign(stack, ROLLOUT_PLAN, { campaignId })
 
 /** Waits until the campaign stands, nobody has anything to come, and every outcome has left. */
 export async function untilSettled(stack: RolloutStack, campaignId: string, withinMs: number) {

@@ -21,15 +21,10 @@ create table members (
   language text,
   notification_preference text check (notification_preference in ('email', 'sms')),
   notification_preference_since timestamptz, -- time of the event that last changed that field (M2)
+  phone_since timestamptz,           -- the same of the number
   event_time timestamptz,
   kafka_partition integer not null,  -- where the last applied event stood: an erased member keeps only these
   kafka_offset bigint not null
-);
-
--- R4: a member whose SMS is mandatory. Written by the rollout; read wherever a channel is chosen (D2).
-create table enrollments (
-  member_id text primary key,
-  mandatory_since timestamptz not null
 );
 
 -- One row a member who ever asked for a code: the row lock under which all of a member's challenges are decided, and
@@ -66,6 +61,7 @@ create table challenges (
   sent_at timestamptz,               -- a provider accepted the message
   provider text,
   provider_message_id text,
+  failed_over_from text check (failed_over_from in ('sms', 'email')), -- the channel that was given up (D6), once
   attempts integer not null default 0,
   submissions integer not null default 0,
   outcome text check (outcome in ('verified', 'expired', 'superseded', 'cancelled', 'attempts_exhausted', 'undeliverable', 'refused')),
@@ -73,6 +69,7 @@ create table challenges (
   advice text,                       -- what the member should do: update_email, register_phone, contact_center
   closed_at timestamptz,
   told boolean not null default false, -- the workflow knows the outcome
+  traceparent text,                  -- where its start stands in its caller's trace (O4); ids, nothing else
   unique (member_id, seq)
 );
 create index challenges_by_destination on challenges (destination, admitted_at desc) where destination is not null;
@@ -80,6 +77,13 @@ create index challenges_by_ip on challenges (ip_hash, admitted_at desc) where ip
 create index challenges_by_sms_prefix on challenges (sms_prefix, admitted_at desc) where sms_prefix is not null;
 create index challenges_open on challenges (admitted_at) where outcome is null;
 create index challenges_untold on challenges (closed_at) where outcome is not null and not told;
+-- By which destinations that were kept long enough are found; a row leaves it when its destination does.
+create index challenges_with_destination on challenges (admitted_at) where destination is not null;
+-- A Temporal client chooses its challenge's id. Where that is a day later than the admission (a UUID of another version, or of
+-- a time to come), the order of ids does not tell the age: forget_ledgers finds these few here, by the same expression.
+create index challenges_with_later_id on challenges (admitted_at) where challenge_id >
+  (lpad(to_hex((extract(epoch from admitted_at at time zone 'UTC') * 1000)::bigint + 86400000), 12, '0')
+    || '70008000000000000000')::uuid;
 
 -- C5: each submission that was judged on an open challenge. The same attempt id gets the same verdict.
 create table attempts (
@@ -108,11 +112,11 @@ create table outbox (
   id bigint generated always as identity primary key,
   event_id uuid not null default gen_random_uuid(),
   type text not null,
-  member_id text not null,
+  subject text not null,             -- the key of the event: a member, or a campaign
   data jsonb not null,
   occurred_at timestamptz not null
 );
 
 -- migrate:down
-drop table outbox, idempotency_keys, attempts, challenges, challenge_heads, enrollments, members;
+drop table outbox, idempotency_keys, attempts, challenges, challenge_heads, members;
 drop function challenge_now();

@@ -1,5 +1,14 @@
 -- migrate:up
 
+-- R4: a member whose SMS is mandatory. Written by the rollout; read wherever a channel is chosen (D2).
+create table enrollments (
+  member_id text primary key,
+  mandatory_since timestamptz not null,
+  campaign_id text
+);
+-- A rollback takes them a batch at a time: of those who are enforced in a campaign, some were enrolled by an earlier one.
+create index enrollments_by_campaign on enrollments (campaign_id);
+
 -- R1: a campaign, and its plan as it was started. One at a time: while one stands, no other starts.
 create table campaigns (
   campaign_id text primary key,
@@ -29,9 +38,10 @@ create table campaign_waves (
   primary key (campaign_id, wave)
 );
 
--- R2, R4: where each member stands in a campaign.
+-- R2, R4: where each member stands in a campaign. No foreign key, here and for notices: the check took half of the time of a
+-- decision, the functions that make these rows hold the campaign's row, and no campaign is ever removed.
 create table campaign_members (
-  campaign_id text not null references campaigns,
+  campaign_id text not null,
   member_id text not null,
   wave integer not null,
   -- awaiting: to be announced; announced: the provider took the announcement, and the date is set; enforced: SMS is
@@ -48,14 +58,13 @@ create table campaign_members (
   released_at timestamptz,
   primary key (campaign_id, member_id)
 );
-create index campaign_members_by_state on campaign_members (campaign_id, wave, state, reason);
 create index campaign_members_due on campaign_members (campaign_id, enforce_at) where state = 'announced';
 create index campaign_members_reconsidered on campaign_members (campaign_id, reconsider_at) where reconsider_at is not null;
 
 -- R2, R4: notices, each once: an announcement for a round, and "please make your own settings" for a member.
 create table campaign_notices (
   notice_id uuid primary key default gen_random_uuid(), -- the message's reference, which its receipts carry
-  campaign_id text not null references campaigns,
+  campaign_id text not null,
   member_id text not null,
   kind text not null check (kind in ('announcement', 'own_settings')),
   round integer not null,
@@ -72,8 +81,17 @@ create table campaign_notices (
   message_id text,
   unique (campaign_id, member_id, kind, round)
 );
-create index campaign_notices_due on campaign_notices (campaign_id, due_at) where state in ('due', 'sending');
-create index campaign_notices_by_wave on campaign_notices (campaign_id, wave, kind, state);
+-- A batch is due at one moment: kept as lists of rows, what was sent could only be passed over once all of a list was.
+create index campaign_notices_due on campaign_notices (campaign_id, due_at) with (deduplicate_items = off)
+  where state in ('due', 'sending');
+-- In the order of time where the server can: neighbours in the index, however many millions stand before.
+do $$
+begin
+  if current_setting('server_version_num')::int >= 180000 then
+    alter table campaign_notices alter notice_id set default uuidv7();
+  end if;
+end
+$$;
 
 -- R6: what happened to a campaign: what operators did, with who and why, and what gates and waves did.
 create table campaign_log (
@@ -122,13 +140,6 @@ create table reachability (
   failed_at timestamptz
 );
 
-alter table enrollments add column campaign_id text;
-
--- The key of an event: a member, or a campaign.
-alter table outbox rename column member_id to subject;
-
 -- migrate:down
-alter table outbox rename column subject to member_id;
-alter table enrollments drop column campaign_id;
-drop table reachability, exemptions, campaign_queue, campaign_history, campaign_log, campaign_notices,
-  campaign_members, campaign_waves, campaigns;
+drop table reachability, exemptions, campaign_queue, campaign_history, campaign_log, campaign_notices, campaign_members,
+  campaign_waves, campaigns, enrollments;
