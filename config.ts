@@ -1,8 +1,8 @@
 /**
  * The configuration: the only reader of `process.env`.
  *
- * A process names the sections it needs (`loadConfig(['postgres', 'temporal'])`) and gets them validated and
- * frozen, so that a process holds no secret it has no use for. All mistakes of all its sections are reported at
+ * A process names the sections it needs (`loadConfig(PROCESS_SECTIONS.api)`) and gets them validated and frozen, so
+ * that a process holds no secret it has no use for. All mistakes of all its sections are reported at
  * once, each with the name of the variable and what it wants; a value is never repeated in a message, since it may
  * be a secret.
  */
@@ -44,6 +44,39 @@ export const sections = {
   cli,
   log,
 }
+
+/** What each of our processes reads, and no more. */
+export const PROCESS_SECTIONS = {
+  api: [
+    'http',
+    'callers',
+    'pages',
+    'webhooks',
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'campaign',
+    'tracing',
+    'log',
+  ],
+  'challenge-worker': [
+    'postgres',
+    'temporal',
+    'codes',
+    'policy',
+    'providers',
+    'retention',
+    'metrics',
+    'tracing',
+    'log',
+  ],
+  'campaign-worker': ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'metrics', 'log'],
+  'member-consumer': ['postgres', 'kafka', 'metrics', 'log'],
+  'outbox-relay': ['postgres', 'kafka', 'metrics', 'log'],
+  'codec-server': ['codecServer', 'log'],
+} as const satisfies Record<string, readonly (keyof typeof sections)[]>
+export type ProcessName = keyof typeof PROCESS_SECTIONS
 
 type Sections = { [S in keyof typeof sections]: z.output<(typeof sections)[S]> }
 export type Config<S extends keyof Sections = keyof Sections> = Readonly<Pick<Sections, S>>

@@ -3,9 +3,8 @@
  */
 import type { CampaignStatus } from '../domain/campaign.ts'
 import type { CampaignReport, CampaignSummary, MemberStanding } from '../postgres/campaign-reports.ts'
-
-const iso = (time: string) => new Date(time).toISOString()
-const isoOrNull = (time: string | null) => (time === null ? null : iso(time))
+import { isoTime } from './iso-time.ts'
+const isoOrNull = (time: string | null) => (time === null ? null : isoTime(time))
 
 export function statusView(status: CampaignStatus) {
   const { campaignId, state, phase, pauseReason, wave, ratePerMinute, quietHours, changedMembers } = status
@@ -20,7 +19,7 @@ export function statusView(status: CampaignStatus) {
     changedMembers,
     counts: [...status.counts],
     notices: [...status.notices],
-    startedAt: iso(status.startedAt),
+    startedAt: isoTime(status.startedAt),
     endedAt: isoOrNull(status.endedAt),
     waves: status.waves.map(({ verdict, ...wave }) => ({
       ...wave,
@@ -28,7 +27,7 @@ export function statusView(status: CampaignStatus) {
       drawnAt: isoOrNull(wave.drawnAt),
       bakeUntil: isoOrNull(wave.bakeUntil),
       passedAt: isoOrNull(wave.passedAt),
-      verdict: verdict && { ...verdict, at: iso(verdict.at), reasons: [...verdict.reasons] },
+      verdict: verdict && { ...verdict, at: isoTime(verdict.at), reasons: [...verdict.reasons] },
     })),
   }
 }
@@ -37,12 +36,12 @@ export const reportView = (report: CampaignReport) => ({
   ...statusView(report),
   plan: { ...report.plan, waves: [...report.plan.waves] },
   logEntries: report.logEntries,
-  log: report.log.map((entry) => ({ ...entry, at: iso(entry.at) })),
+  log: report.log.map((entry) => ({ ...entry, at: isoTime(entry.at) })),
 })
 
 export const summaryView = (summary: CampaignSummary) => ({
   ...summary,
-  startedAt: iso(summary.startedAt),
+  startedAt: isoTime(summary.startedAt),
   endedAt: isoOrNull(summary.endedAt),
 })
 
@@ -54,6 +53,6 @@ export const memberView = ({ exemption, notices, ...standing }: MemberStanding) 
   enforcedAt: isoOrNull(standing.enforcedAt),
   releasedAt: isoOrNull(standing.releasedAt),
   reconsiderAt: isoOrNull(standing.reconsiderAt),
-  exemption: exemption && { ...exemption, until: iso(exemption.until), at: iso(exemption.at) },
+  exemption: exemption && { ...exemption, until: isoTime(exemption.until), at: isoTime(exemption.at) },
   notices: notices.map((notice) => ({ ...notice, acceptedAt: isoOrNull(notice.acceptedAt) })),
 })

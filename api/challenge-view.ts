@@ -4,6 +4,7 @@
 import type { Policy } from '../config.ts'
 import { maskDestination } from '../domain/mask.ts'
 import type { Challenge } from '../postgres/challenges.ts'
+import { isoTime } from './iso-time.ts'
 
 export function viewOf(challenge: Challenge, policy: Pick<Policy, 'maxAttempts'>) {
   const { challengeId, memberId, purpose, channel, destination, outcome, sentAt, expiresAt, closedAt } = challenge
@@ -18,15 +19,13 @@ export function viewOf(challenge: Challenge, policy: Pick<Policy, 'maxAttempts'>
     attemptsLeft: Math.max(0, policy.maxAttempts - attempts),
     ...(channel !== null && { channel }),
     ...(channel !== null && destination !== null && { destination: maskDestination(channel, destination) }),
-    ...(sentAt !== null && { sentAt: toIso(sentAt) }),
+    ...(sentAt !== null && { sentAt: isoTime(sentAt) }),
     ...(delivery !== null && { delivery }),
-    ...(expiresAt !== null && { expiresAt: toIso(expiresAt) }),
-    ...(closedAt !== null && { closedAt: toIso(closedAt) }),
+    ...(expiresAt !== null && { expiresAt: isoTime(expiresAt) }),
+    ...(closedAt !== null && { closedAt: isoTime(closedAt) }),
     ...(reason !== null && { reason }),
     ...(advice !== null && { advice }),
     ...(continues !== null && { continues }),
     ...(continuedBy !== null && { continuedBy }),
   }
 }
-
-const toIso = (time: string) => new Date(time).toISOString()

@@ -1,7 +1,7 @@
 /**
  * The codec server as a process. Holds the codec keys, and no other secret.
  */
-import { codecServerCallers, ConfigError, loadConfig, type Config } from '../config.ts'
+import { codecServerCallers, ConfigError, loadConfig, PROCESS_SECTIONS, type Config } from '../config.ts'
 import { createLog } from '../logging/create-log.ts'
 import { buildCodecServer } from '../temporal/codec-server.ts'
 import { createPayloadCodec } from '../temporal/payload-codec.ts'
@@ -12,8 +12,7 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 async function main() {
   const config: Config<'codecServer' | 'log'> & Partial<Config<'callers'>> = loadConfig([
-    'codecServer',
-    'log',
+    ...PROCESS_SECTIONS[NAME],
     ...codecServerCallers(),
   ])
   const { codecServer, callers } = config

@@ -7,6 +7,7 @@ import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { askReplay, readReplay, type Replay } from '../postgres/outbox.ts'
 import type { RouteDeps } from './deps.ts'
+import { isoTime } from './iso-time.ts'
 import { problem } from './problems.ts'
 import { COMMON_PROBLEMS, idempotencyHeaders, instant, jsonResponse, memberId, problemResponses } from './schemas.ts'
 
@@ -101,12 +102,10 @@ export function eventReplayRoutes(instance: FastifyInstance, { inPostgres, log }
 
 const viewOf = ({ replayId, from, to, memberId, askedAt, doneAt, events }: Replay) => ({
   replayId,
-  from: toIso(from),
-  ...(to !== null && { to: toIso(to) }),
+  from: isoTime(from),
+  ...(to !== null && { to: isoTime(to) }),
   ...(memberId !== null && { memberId }),
-  askedAt: toIso(askedAt),
-  ...(doneAt !== null && { doneAt: toIso(doneAt) }),
+  askedAt: isoTime(askedAt),
+  ...(doneAt !== null && { doneAt: isoTime(doneAt) }),
   ...(events !== null && { events }),
 })
-
-const toIso = (at: string) => new Date(at).toISOString()

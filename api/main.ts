@@ -2,7 +2,7 @@
  * The API as a process. Holds the master keys, to judge submitted codes.
  */
 import { createSentWaiter } from '../client/sent-waiter.ts'
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, PROCESS_SECTIONS } from '../config.ts'
 import { connect } from '../postgres/connect.ts'
 import { connectTemporal, temporalAddress } from '../temporal/connect.ts'
 import { createLog } from '../logging/create-log.ts'
@@ -20,19 +20,7 @@ const REPORT_CONNECTIONS = 3
 const REPORT_TIMEOUT_MS = 45_000
 
 async function main() {
-  const config = loadConfig([
-    'http',
-    'callers',
-    'pages',
-    'webhooks',
-    'postgres',
-    'temporal',
-    'codes',
-    'policy',
-    'campaign',
-    'tracing',
-    'log',
-  ])
+  const config = loadConfig(PROCESS_SECTIONS[NAME])
   const { http, callers, pages, webhooks, codes, policy, campaign } = config
   const log = createLog({ name: NAME, level: config.log.level })
 

@@ -7,6 +7,7 @@ import { activeMember } from '../postgres/admission.ts'
 import { readSupportView, unlockMember } from '../postgres/support.ts'
 import type { RouteDeps } from './deps.ts'
 import { requestKeyOf } from './idempotency.ts'
+import { isoTime } from './iso-time.ts'
 import { memberParams, memberSchema, unlockBody, unlockedSchema } from './member-schemas.ts'
 import { memberView } from './member-view.ts'
 import { problem } from './problems.ts'
@@ -78,7 +79,7 @@ export function memberRoutes(instance: FastifyInstance, { policy, inPostgres }: 
       )
       if (unlocked.kind === 'unknown_member') throw unknownMember()
       if (unlocked.kind !== 'done') throw problem(unlocked.kind, 'The Idempotency-Key was used for another request.')
-      return { memberId, isUnlocked: unlocked.isUnlocked, at: new Date(unlocked.at).toISOString() }
+      return { memberId, isUnlocked: unlocked.isUnlocked, at: isoTime(unlocked.at) }
     },
   )
 }

@@ -7,6 +7,7 @@ import { maskDestination } from '../domain/mask.ts'
 import type { Member } from '../postgres/admission.ts'
 import type { SupportView } from '../postgres/support.ts'
 import { viewOf } from './challenge-view.ts'
+import { isoTime } from './iso-time.ts'
 
 /** @param member none for one who has left: no code goes to them any more */
 export function memberView(memberId: string, view: SupportView, member: Member | undefined, policy: Policy) {
@@ -15,18 +16,18 @@ export function memberView(memberId: string, view: SupportView, member: Member |
     memberId,
     status,
     ...(member && reachOf(member, policy)),
-    ...(mandatorySince !== null && { mandatorySince: toIso(mandatorySince) }),
-    ...(exemption && { exemption: { ...exemption, until: toIso(exemption.until), at: toIso(exemption.at) } }),
+    ...(mandatorySince !== null && { mandatorySince: isoTime(mandatorySince) }),
+    ...(exemption && { exemption: { ...exemption, until: isoTime(exemption.until), at: isoTime(exemption.at) } }),
     failures,
     isLocked,
-    ...(lockedUntil !== null && { lockedUntil: toIso(lockedUntil) }),
+    ...(lockedUntil !== null && { lockedUntil: isoTime(lockedUntil) }),
     ...(unlocked && {
-      unlocked: { at: toIso(unlocked.at), by: unlocked.by, ...(unlocked.why !== null && { why: unlocked.why }) },
+      unlocked: { at: isoTime(unlocked.at), by: unlocked.by, ...(unlocked.why !== null && { why: unlocked.why }) },
     }),
     challenges: challenges.map((challenge) => ({
       ...viewOf(challenge, policy),
       startedBy: challenge.caller,
-      admittedAt: toIso(challenge.admittedAt),
+      admittedAt: isoTime(challenge.admittedAt),
     })),
   }
 }
@@ -78,5 +79,3 @@ function reasonOf({ smsMandatory, notificationPreference }: Member, channel: 'sm
   if (notificationPreference === channel) return 'preference' as const
   return notificationPreference === null && channel === 'email' ? ('default' as const) : ('other_unusable' as const)
 }
-
-const toIso = (time: string) => new Date(time).toISOString()

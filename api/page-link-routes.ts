@@ -8,6 +8,7 @@ import { isChallengeId } from '../domain/challenge.ts'
 import { makePageLink } from '../postgres/page-visits.ts'
 import type { RouteDeps } from './deps.ts'
 import { requestKeyOf } from './idempotency.ts'
+import { isoTime } from './iso-time.ts'
 import { createLinkTokens, hashOfToken } from './link-token.ts'
 import { problem } from './problems.ts'
 import { allowedReturnUrl } from './return-url.ts'
@@ -83,7 +84,7 @@ export function pageLinkRoutes(instance: FastifyInstance, { policy, pages, proof
       const token = hashOfToken(made).equals(madeBefore) ? made : tokens.again(key, madeBefore)
       if (token === undefined) throw keyReused()
       reply.code(201)
-      return { url: `${pages.publicUrl}/open/${token}`, expiresAt: new Date(link.expiresAt).toISOString() }
+      return { url: `${pages.publicUrl}/open/${token}`, expiresAt: isoTime(link.expiresAt) }
     },
   )
 

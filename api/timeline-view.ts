@@ -6,6 +6,7 @@ import type { Policy } from '../config.ts'
 import { VERDICTS } from '../domain/challenge.ts'
 import type { ChallengeRecord } from '../postgres/timeline.ts'
 import { viewOf } from './challenge-view.ts'
+import { isoTime } from './iso-time.ts'
 import { challengeSchema, channel, count, time } from './schemas.ts'
 
 const stepSchema = z.discriminatedUnion('step', [
@@ -45,7 +46,7 @@ export type TimelineAnswer = z.infer<typeof timelineSchema>
 export function timelineOf(record: ChallengeRecord, policy: Pick<Policy, 'maxAttempts'>): TimelineAnswer {
   const { challenge } = record
   return {
-    challenge: { ...viewOf(challenge, policy), startedBy: challenge.caller, admittedAt: toIso(challenge.admittedAt) },
+    challenge: { ...viewOf(challenge, policy), startedBy: challenge.caller, admittedAt: isoTime(challenge.admittedAt) },
     // The order of writing stands where times are equal.
     timeline: stepsOf(record).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)),
   }
@@ -54,34 +55,36 @@ export function timelineOf(record: ChallengeRecord, policy: Pick<Policy, 'maxAtt
 function stepsOf({ challenge, provider, failedOverFrom, attempts, receipts }: ChallengeRecord): TimelineStep[] {
   const { admittedAt, caller, sendBeganAt, sentAt, closedAt, outcome, reason } = challenge
   return [
-    { step: 'admitted', at: toIso(admittedAt), by: caller },
+    { step: 'admitted', at: isoTime(admittedAt), by: caller },
     ...(sendBeganAt === null
       ? []
       : [
           {
             step: 'sending' as const,
-            at: toIso(sendBeganAt),
+            at: isoTime(sendBeganAt),
             ...(challenge.channel !== null && { channel: challenge.channel }),
             ...(failedOverFrom !== null && { failedOverFrom }),
           },
         ]),
-    ...(sentAt === null ? [] : [{ step: 'sent' as const, at: toIso(sentAt), ...(provider !== null && { provider }) }]),
+    ...(sentAt === null
+      ? []
+      : [{ step: 'sent' as const, at: isoTime(sentAt), ...(provider !== null && { provider }) }]),
     ...receipts.map((receipt) => ({
       step: receipt.kind === 'failed' ? ('failed' as const) : ('delivered' as const),
-      at: toIso(receipt.at),
+      at: isoTime(receipt.at),
       provider: receipt.provider,
       ...(receipt.reason !== null && { reason: receipt.reason }),
     })),
     ...attempts.map(({ at, attemptId, verdict, attemptsLeft }) => ({
       step: 'attempt' as const,
-      at: toIso(at),
+      at: isoTime(at),
       verdict,
       attemptsLeft,
       via: wayOf(attemptId),
     })),
     ...(closedAt === null || outcome === null
       ? []
-      : [{ step: 'closed' as const, at: toIso(closedAt), outcome, ...(reason !== null && { reason }) }]),
+      : [{ step: 'closed' as const, at: isoTime(closedAt), outcome, ...(reason !== null && { reason }) }]),
   ]
 }
 
@@ -91,5 +94,3 @@ function wayOf(attemptId: string): 'http' | 'page' | 'signal' | 'update' | 'nexu
   const [, way] = /^[0-9a-f-]{36}:(signal|update):/.exec(attemptId) ?? []
   return (way as 'signal' | 'update' | undefined) ?? 'http'
 }
-
-const toIso = (at: string) => new Date(at).toISOString()

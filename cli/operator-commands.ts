@@ -4,7 +4,8 @@
  */
 import { styleText } from 'node:util'
 import { Argument, Option, type Command } from '@commander-js/extra-typings'
-import type { Diagnosis, Process } from '../operations/doctor.ts'
+import type { ProcessName } from '../config.ts'
+import type { Diagnosis } from '../operations/doctor.ts'
 import type { NewKey, RingName } from '../operations/new-key.ts'
 import type { TemporalSetUp } from '../operations/setup-temporal.ts'
 import { CliFailure, EXIT } from './failure.ts'
@@ -17,7 +18,7 @@ const PROCESSES = [
   'member-consumer',
   'outbox-relay',
   'codec-server',
-] as const satisfies Process[]
+] as const satisfies ProcessName[]
 const RINGS = ['master', 'codec', 'proof'] as const satisfies RingName[]
 
 /** Adds them to `program`, whose settings they inherit. */

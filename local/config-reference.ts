@@ -1,26 +1,27 @@
 /**
  * `npm run config-reference`: writes docs/configuration.md from `config.ts` and `config/`: what each variable wants and defaults to, as its
- * schema says; why it is there, as its comment says; and who reads it, as the entrances say.
+ * schema says; why it is there, as its comment says; and who reads it.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
-import { sections } from '../config.ts'
+import { PROCESS_SECTIONS, sections } from '../config.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const PAGE = 'docs/configuration.md'
 
-/** What reads the configuration, and where. */
-const ENTRANCES = {
-  API: 'api/main.ts',
-  'challenge worker': 'workers/challenge-worker.ts',
-  'campaign worker': 'workers/campaign-worker.ts',
-  'member consumer': 'workers/member-consumer.ts',
-  'outbox relay': 'workers/outbox-relay.ts',
-  'codec server': 'api/codec-server.ts',
-  migrate: 'postgres/migrate.ts',
-  CLI: 'cli/endpoint.ts',
-} as const
+/** Who reads which sections. */
+const READERS: Readonly<Record<string, readonly string[]>> = {
+  API: PROCESS_SECTIONS.api,
+  'challenge worker': PROCESS_SECTIONS['challenge-worker'],
+  'campaign worker': PROCESS_SECTIONS['campaign-worker'],
+  'member consumer': PROCESS_SECTIONS['member-consumer'],
+  'outbox relay': PROCESS_SECTIONS['outbox-relay'],
+  'codec server': PROCESS_SECTIONS['codec-server'],
+  'codec server, where `OTP_CODEC_SERVER_CALLERS=known`': ['callers'],
+  migrate: ['postgres'],
+  CLI: ['cli'],
+}
 
 const HEAD = `# Configuration
 
@@ -39,17 +40,18 @@ interface Field {
 /** The whole page. */
 export function configReference(): string {
   const source = configSource()
-  const readers = readersOfSections()
   const parts = Object.entries(sections).map(([name, schema]) => {
     const fields = (schema.in as unknown as { shape: Record<string, Field> }).shape
     const rows = Object.entries(fields).map(
       ([variable, field]) =>
         `| \`${variable}\` | ${defaultOf(field)} | ${wantsOf(field)} | ${commentAbove(source, variable)} |`,
     )
-    const who = readers.get(name)
+    const readers = Object.keys(READERS).filter((who) => READERS[who]!.includes(name))
     return [
       `## ${name}`,
-      [commentAbove(source, name), who ? `Read by: ${who.join(', ')}.` : ''].filter(Boolean).join(' '),
+      [commentAbove(source, name), readers.length > 0 ? `Read by: ${readers.join(', ')}.` : '']
+        .filter(Boolean)
+        .join(' '),
       ['| Variable | Default | Wants | Why |', '|---|---|---|---|', ...rows].join('\n'),
     ].join('\n\n')
   })
@@ -63,15 +65,6 @@ export function configSource(): string {
 }
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-
-function readersOfSections(): Map<string, string[]> {
-  const readers = new Map<string, string[]>()
-  for (const [who, path] of Object.entries(ENTRANCES)) {
-    const lists = [...read(path).matchAll(/loadConfig\(\[([^\]]*)\]/g)].map(([, names]) => names).join()
-    for (const [, name] of lists.matchAll(/'(\w+)'/g)) readers.set(name!, [...(readers.get(name!) ?? []), who])
-  }
-  return readers
-}
 
 function defaultOf(field: Field): string {
   const { success, data } = field.safeParse(undefined)

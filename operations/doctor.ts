@@ -2,7 +2,14 @@
  * The doctor (O2): looks at every part that the environment names, and says what is wrong and what to do. It changes nothing,
  * sends nothing, and shows no secret.
  */
-import { codecServerCallers, ConfigError, loadConfig, type Config } from '../config.ts'
+import {
+  codecServerCallers,
+  ConfigError,
+  loadConfig,
+  PROCESS_SECTIONS,
+  type Config,
+  type ProcessName,
+} from '../config.ts'
 import { temporalAddress, type TemporalAddress } from '../temporal/connect.ts'
 import { checkApi } from './check-api.ts'
 import { checkKafka } from './check-kafka.ts'
@@ -10,39 +17,6 @@ import { checkPostgres } from './check-postgres.ts'
 import { checkSendGrid, checkVonage } from './check-providers.ts'
 import { checkTemporal } from './check-temporal.ts'
 import { PARTS, wordOf, type Check, type Finding, type Part } from './finding.ts'
-
-/** What each process reads of the environment, as its entrance does. */
-export const PROCESS_SECTIONS = {
-  api: [
-    'http',
-    'callers',
-    'pages',
-    'webhooks',
-    'postgres',
-    'temporal',
-    'codes',
-    'policy',
-    'campaign',
-    'tracing',
-    'log',
-  ],
-  'challenge-worker': [
-    'postgres',
-    'temporal',
-    'codes',
-    'policy',
-    'providers',
-    'retention',
-    'metrics',
-    'tracing',
-    'log',
-  ],
-  'campaign-worker': ['postgres', 'temporal', 'policy', 'campaign', 'providers', 'metrics', 'log'],
-  'member-consumer': ['postgres', 'kafka', 'metrics', 'log'],
-  'outbox-relay': ['postgres', 'kafka', 'metrics', 'log'],
-  'codec-server': ['codecServer', 'log'],
-} as const satisfies Record<string, readonly (keyof Config)[]>
-export type Process = keyof typeof PROCESS_SECTIONS
 
 export interface Diagnosis {
   /** What was looked at, in order; a part that the environment does not name is not. */
@@ -53,8 +27,11 @@ export interface Diagnosis {
 /**
  * @param processes whose environment this is; all of them together where it is everything's
  */
-export async function diagnose(env: NodeJS.ProcessEnv | undefined, processes: readonly Process[]): Promise<Diagnosis> {
-  const sections = new Set<keyof Config>(processes.flatMap((process) => PROCESS_SECTIONS[process]))
+export async function diagnose(
+  env: NodeJS.ProcessEnv | undefined,
+  processes: readonly ProcessName[],
+): Promise<Diagnosis> {
+  const sections = new Set<keyof Config>(processes.flatMap((name) => [...PROCESS_SECTIONS[name]]))
   if (sections.has('codecServer')) for (const section of codecServerCallers(env)) sections.add(section)
   const { config, findings } = configuration(env, sections)
   const temporal = sections.has('temporal') ? addressOf(env) : { findings: [] }

@@ -3,7 +3,6 @@
  */
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID, generateKeyPairSync } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
@@ -11,8 +10,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OTP_EVENTS } from '../kafka/topics.ts'
-import { PROCESSES } from '../local/environment.ts'
-import { diagnose, PROCESS_SECTIONS, type Process } from '../operations/doctor.ts'
+import { PROCESS_SECTIONS, type ProcessName } from '../config.ts'
+import { diagnose } from '../operations/doctor.ts'
 import type { Part as Looked } from '../operations/finding.ts'
 import { startOwnStack, type OwnStack } from './support/own-stack.ts'
 import { until } from './support/until.ts'
@@ -41,7 +40,7 @@ async function otp(args: readonly string[], changed: Record<string, string | und
   return { code, out, err }
 }
 async function doctor(changed: Record<string, string | undefined> = {}) {
-  const processes = Object.keys(PROCESS_SECTIONS) as Process[]
+  const processes = Object.keys(PROCESS_SECTIONS) as ProcessName[]
   return diagnose({ ...env, ...changed }, processes)
 }
 const found = async (changed: Record<string, string | undefined> = {}) => (await doctor(changed)).findings
@@ -57,15 +56,6 @@ it('finds nothing where nothing is wrong, and has looked at every part', async (
   }, 30_000)
   expect(findings).toEqual([])
   expect(looked).toEqual(['configuration', 'postgres', 'temporal', 'kafka', 'sendgrid', 'vonage', 'api'])
-})
-
-it('reads what the entrance of each process reads', () => {
-  const read = (name: Process) => {
-    const source = readFileSync(join(import.meta.dirname, '..', PROCESSES[name].entrance), 'utf8')
-    const [, sections = ''] = /loadConfig\(\[([^\]]*)\]/.exec(source) ?? []
-    return [...sections.matchAll(/'(\w+)'/g)].map(([, section]) => section)
-  }
-  for (const [name, sections] of Object.entries(PROCESS_SECTIONS)) expect(sections, name).toEqual(read(name as Process))
 })
 
 it('tells people in words, and ends with 0', async () => {

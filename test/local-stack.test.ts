@@ -11,12 +11,13 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { PROCESS_SECTIONS, type ProcessName } from '../config.ts'
 import { readEndpoints } from '../local/endpoints.ts'
 import type { Endpoints } from '../local/endpoints.ts'
 import { runningEnvironment } from '../local/running-environment.ts'
 import { freePort, isFree } from '../local/stack/ports.ts'
 import { isAlive, ps } from '../local/stack/program.ts'
-import { diagnose, PROCESS_SECTIONS, type Process } from '../operations/doctor.ts'
+import { diagnose } from '../operations/doctor.ts'
 import { PARTS } from '../operations/finding.ts'
 import { connect } from '../postgres/connect.ts'
 import { keepNexusEndpoint } from '../temporal/nexus-endpoint.ts'
@@ -145,7 +146,7 @@ describe('a start on one machine', () => {
   test('is what the doctor looks at where the environment names nothing else', async () => {
     const env = (await runningEnvironment(folder, {}))!
     expect(env).toMatchObject({ DATABASE_URL: endpoints.database, TEMPORAL_ADDRESS: endpoints.temporal })
-    expect(await diagnose(env, Object.keys(PROCESS_SECTIONS) as Process[])).toEqual({
+    expect(await diagnose(env, Object.keys(PROCESS_SECTIONS) as ProcessName[])).toEqual({
       looked: PARTS,
       findings: [],
     })

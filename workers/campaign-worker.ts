@@ -2,7 +2,7 @@
  * The campaign worker: the workflow and activities of the task queue `sms-campaign`. Holds no master key.
  */
 import { createCampaignActivities } from '../activities/campaign.ts'
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, PROCESS_SECTIONS } from '../config.ts'
 import { createLog } from '../logging/create-log.ts'
 import { serveMetrics } from '../metrics/serve.ts'
 import { connect } from '../postgres/connect.ts'
@@ -18,7 +18,7 @@ const NAME = 'campaign-worker'
 const STATEMENT_TIMEOUT_MS = 120_000
 
 async function runCampaignWorker(): Promise<void> {
-  const config = loadConfig(['postgres', 'temporal', 'policy', 'campaign', 'providers', 'metrics', 'log'])
+  const config = loadConfig(PROCESS_SECTIONS[NAME])
   const { policy, campaign, providers } = config
   const log = createLog({ name: NAME, level: config.log.level })
   installRuntime(log, config.metrics)

@@ -8,7 +8,7 @@ import { createCleanupActivities } from '../activities/cleanup.ts'
 import { createMemberNoticeActivities } from '../activities/member-notice.ts'
 import { createSweepActivities } from '../activities/sweep.ts'
 import { sendNotices } from '../client/send-notices.ts'
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, PROCESS_SECTIONS } from '../config.ts'
 import { measureSending } from '../metrics/challenges.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
 import { createLog } from '../logging/create-log.ts'
@@ -31,17 +31,7 @@ const CLEANUP = 'otp-challenge-cleanup'
 const CLEANUP_EVERY_SECONDS = 3_600
 
 async function runChallengeWorker(): Promise<void> {
-  const config = loadConfig([
-    'postgres',
-    'temporal',
-    'codes',
-    'policy',
-    'providers',
-    'retention',
-    'metrics',
-    'tracing',
-    'log',
-  ])
+  const config = loadConfig(PROCESS_SECTIONS[NAME])
   const { policy, codes, providers, retention } = config
   const log = createLog({ name: NAME, level: config.log.level })
   installRuntime(log, config.metrics)

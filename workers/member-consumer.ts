@@ -1,7 +1,7 @@
 /**
  * The process that brings member events from Kafka into Postgres.
  */
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, PROCESS_SECTIONS } from '../config.ts'
 import { connectKafka } from '../kafka/connect.ts'
 import { createLagReader } from '../kafka/lag.ts'
 import { createMemberConsumer } from '../kafka/member-consumer.ts'
@@ -15,7 +15,7 @@ const NAME = 'member-consumer'
 const STOP_WITHIN_MS = 4_500
 
 async function main() {
-  const config = loadConfig(['postgres', 'kafka', 'metrics', 'log'])
+  const config = loadConfig(PROCESS_SECTIONS[NAME])
   const log = createLog({ name: NAME, level: config.log.level })
   const sql = connect(config.postgres.url, { poolSize: config.postgres.poolSize, name: NAME })
   const kafka = connectKafka(config.kafka, { clientId: NAME, log })

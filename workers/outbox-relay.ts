@@ -1,7 +1,7 @@
 /**
  * The process that publishes what happened: from the outbox in Postgres to Kafka.
  */
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, loadConfig, PROCESS_SECTIONS } from '../config.ts'
 import { connectKafka } from '../kafka/connect.ts'
 import { createOutboxRelay } from '../kafka/outbox-relay.ts'
 import { createLog } from '../logging/create-log.ts'
@@ -17,7 +17,7 @@ const CHALLENGE_EVENT = 'otp.challenge.'
 const STOP_WITHIN_MS = 4_500
 
 async function main() {
-  const config = loadConfig(['postgres', 'kafka', 'metrics', 'log'])
+  const config = loadConfig(PROCESS_SECTIONS[NAME])
   const log = createLog({ name: NAME, level: config.log.level })
   const sql = connect(config.postgres.url, { poolSize: 1, name: NAME })
   // Apart, so that looking never stands before the relay.
