@@ -52,7 +52,7 @@ export function createSweepActivities({ sql, temporal, policy, sendNotices }: Sw
     async sweepChallenges(): Promise<Swept> {
       const overdue = await closeOverdue(sql, policy, BATCH)
       const abandoned = await closeAbandoned()
-      const terminated = await closeTerminated(sql, await endedByHand())
+      const terminated = await closeTerminated(sql, await endedByHand(), policy)
       const untold = await untoldChallenges(sql, GRACE_SECONDS, BATCH)
       const gone = (await Promise.all(untold.map(tell))).filter((id) => id !== undefined)
       if (gone.length > 0) await markTold(sql, gone)

@@ -29,7 +29,8 @@ export function refusalOf(start: NotAdmitted): ProblemError {
       { reason, advice },
     )
   }
-  const { reason, retryAfter } = start
+  const { reason, retryAfter, outcome } = start
+  if (outcome) return problem(reason, DETAILS[reason], { outcome })
   if (retryAfter !== undefined) return problem(reason, DETAILS[reason], { retryAfter })
   return problem(reason, reason === 'locked' ? LOCKED_FOR_GOOD : DETAILS[reason])
 }

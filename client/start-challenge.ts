@@ -19,6 +19,7 @@ import { openExecution } from '../temporal/open-execution.ts'
 import { currentTraceparent } from '../tracing/spans.ts'
 import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
 import { CHANNEL, MEMBER_ID, PURPOSE } from '../workflows/search-attributes.ts'
+import { unheard } from './unheard.ts'
 
 export interface ChallengeStarter {
   readonly sql: Sql
@@ -57,7 +58,7 @@ export async function startChallenge(starter: ChallengeStarter, request: StartRe
   })
   if (!('challenge' in admission)) return admission
   const { challenge } = admission
-  return { ...admission, started: needsExecution(challenge) ? startWorkflow(starter, challenge) : Promise.resolve() }
+  return { ...admission, started: unheard(needsExecution(challenge) ? startWorkflow(starter, challenge) : undefined) }
 }
 
 const needsExecution = ({ outcome, runId }: Challenge) => outcome === null && runId === null
@@ -70,8 +71,9 @@ async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): P
   const deadline = Date.now() + policy.closeDeadlineSeconds * 1000
 
   while (!(await tryStart(execute, workflowId, challenge))) {
-    if (!needsExecution(await giveWay(sql, challenge.challengeId, policy))) return
+    // First who is in the way: whether that one is newer is asked when it has been admitted.
     const inTheWay = await openExecution(temporal, workflowId)
+    if (!needsExecution(await giveWay(sql, challenge.challengeId, policy))) return
     if (inTheWay === undefined) continue
     if (inTheWay.challengeId === challenge.challengeId) return
     const handle = temporal.workflow.getHandle(workflowId, inTheWay.runId, { followRuns: false })

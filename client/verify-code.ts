@@ -11,6 +11,7 @@ import { openExecution } from '../temporal/open-execution.ts'
 import { recordStep } from '../tracing/challenge-trace.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
+import { unheard } from './unheard.ts'
 
 /** `told` settles when the workflow was told, and rejects when it could not be: the sweep does it then. */
 export interface Verified {
@@ -39,7 +40,7 @@ export async function verifyCode(
     step,
     () => isNews && tellVerdict(judge.sql, temporal, judgement),
   )
-  return { answer: answerOf(judgement), told: told || Promise.resolve() }
+  return { answer: answerOf(judgement), told: unheard(told || undefined) }
 }
 
 async function tellVerdict(sql: Sql, temporal: Client, judgement: SealedJudgement): Promise<void> {
@@ -66,7 +67,9 @@ export async function cancelChallenge(
   challengeId: string,
 ): Promise<{ challenge: Challenge; told: Promise<void> } | undefined> {
   const closed = await closeChallenge(sql, { challengeId, as: 'cancelled', fromWorkflow: false }, policy)
-  return closed && { challenge: closed.challenge, told: tell(temporal, closed.challenge, (handle) => handle.cancel()) }
+  if (closed === undefined) return undefined
+  const told = tell(temporal, closed.challenge, (handle) => handle.cancel())
+  return { challenge: closed.challenge, told: unheard(told) }
 }
 
 /** One that was started, and has not opened the challenge: it may wait for the provider. */

@@ -5,7 +5,7 @@
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
 import { chooseDestination, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
-import { admit, admittedUnder, moveToChannel, type Challenge, type Limit, type RefusalReason } from './challenges.ts'
+import { admit, admittedUnder, moveToChannel, type Challenge, type Refused } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
 export interface AdmissionRequest {
@@ -33,7 +33,7 @@ export interface Admitted {
 }
 
 export type NotAdmitted =
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number; readonly limit?: Limit }
+  | Refused
   | { readonly kind: 'unknown_member' }
   | { readonly kind: 'unknown_purpose' }
   | { readonly kind: 'undeliverable'; readonly reason: string; readonly advice: Advice; readonly guard?: SmsGuard }

@@ -74,10 +74,19 @@ export type RefusalReason = 'locked' | 'too_many_challenges' | 'challenge_closed
 /** Which limit was reached, with `too_many_challenges`: for operators, since it tells callers about each other. */
 export type Limit = 'member' | 'destination' | 'cooldown' | 'ip' | 'sms_prefix'
 
+export interface Refused {
+  readonly kind: 'refused'
+  readonly reason: RefusalReason
+  /** In seconds; none with `locked`: until an operator unlocks. */
+  readonly retryAfter?: number
+  readonly limit?: Limit
+  /** With `challenge_closed`: how what should be continued ended; null where there is no such challenge. */
+  readonly outcome?: Outcome | null
+}
+
 export type Admission =
   | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge }
-  /** `retryAfter` in seconds; none with `locked`: until an operator unlocks. */
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfter?: number; readonly limit?: Limit }
+  | Refused
   | { readonly kind: 'member_changed' }
 
 /** C2 (a): see `postgres/functions/20_admit.sql`. */
@@ -343,9 +352,10 @@ export async function closeOverdue(sql: Sql, policy: Policy, most: number): Prom
 }
 
 /** @returns how many open challenges of these runs were closed */
-export async function closeTerminated(sql: Sql, runIds: readonly string[]): Promise<number> {
+export async function closeTerminated(sql: Sql, runIds: readonly string[], policy: Policy): Promise<number> {
   if (runIds.length === 0) return 0
-  const [row] = await sql<[{ answer: number }]>`select close_terminated(${runIds as string[]}) as answer`
+  const [row] = await sql<[{ answer: number }]>`
+    select close_terminated(${runIds as string[]}, ${json(sql, policy)}) as answer`
   return row.answer
 }
 

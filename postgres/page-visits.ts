@@ -111,6 +111,7 @@ export interface CodeEntry {
 export interface EntryRules {
   readonly cooldownSeconds: number
   readonly ttlSeconds: number
+  readonly voidAfterSeconds: number
   readonly proofSeconds: number
 }
 
@@ -118,9 +119,9 @@ export async function readCodeEntry(
   sql: Sql,
   challengeId: string,
   attemptId: string | undefined,
-  { cooldownSeconds, ttlSeconds, proofSeconds }: EntryRules,
+  { cooldownSeconds, ttlSeconds, voidAfterSeconds, proofSeconds }: EntryRules,
 ): Promise<CodeEntry | undefined> {
-  const rules = { cooldownSeconds, ttlSeconds, proofSeconds }
+  const rules = { cooldownSeconds, ttlSeconds, voidAfterSeconds, proofSeconds }
   const [row] = await sql<[{ answer: CodeEntry | null }]>`
     select code_entry(${challengeId}, ${attemptId ?? null}, ${sql.json(rules)}) as answer`
   return row.answer ?? undefined

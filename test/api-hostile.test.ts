@@ -442,6 +442,30 @@ describe('when a part behind it is broken', () => {
     expect(await attemptsOf(challengeId)).toBe(0)
   })
 
+  it('a verdict that comes after its caller was given 503 stands, and does not end the process', async () => {
+    const { challengeId, code } = await api.challenge()
+    const release = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const holder = api.system.sql.begin(async (transaction) => {
+      await transaction`
+        select from challenge_heads h join challenges c on c.member_id = h.member_id
+        where c.challenge_id = ${challengeId} for update of h`
+      held.resolve()
+      await release.promise
+    })
+    await held.promise
+    expectUnavailable(await ask('POST', `/v1/challenges/${challengeId}/verify`, { code }))
+    // Telling the execution goes on by then with nobody left to hear of it: a rejection would fail this run.
+    await temporal.refuse()
+    release.resolve()
+    await holder
+    const isVerified = async () => {
+      const answer = await ask('GET', `/v1/challenges/${challengeId}`)
+      return answer.statusCode === 200 && (JSON.parse(answer.body) as { status: string }).status === 'verified'
+    }
+    await api.system.until(isVerified)
+  })
+
   it.each(['refuses', 'hangs'] as const)(
     'Temporal %s: a start gets 503 within 5 s, a verdict does not wait for it',
     async (how) => {

@@ -508,7 +508,9 @@ describe('POST /v1/challenges/{challengeId}/resend', () => {
   it('does not continue what was verified or cancelled', async () => {
     const verified = await api.challenge()
     await verify(verified.challengeId, verified.code)
-    expectProblem(await resend(verified.challengeId), 409, 'challenge_closed')
+    const closed = await resend(verified.challengeId)
+    expectProblem(closed, 409, 'challenge_closed')
+    expect(closed.json()).toMatchObject({ outcome: 'verified' })
     const cancelled = await api.challenge()
     await cancel(cancelled.challengeId)
     expectProblem(await resend(cancelled.challengeId), 409, 'challenge_closed')

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deriveCode } from '../codes/code.ts'
 import { judgeCode } from '../codes/judge-code.ts'
 import { admitChallenge } from '../postgres/admission.ts'
-import { closeChallenge, openAndStamp } from '../postgres/challenges.ts'
+import { closeChallenge, closeTerminated, openAndStamp } from '../postgres/challenges.ts'
 import { unlockMember } from '../postgres/support.ts'
 import { judgeFor, startSystem, wrongCode, type System } from './support/system.ts'
 
@@ -54,6 +54,26 @@ const headOf = async (memberId: string) =>
     await system.sql`
   select failures, locked_until::text as "lockedUntil" from challenge_heads where member_id = ${memberId}`
   )[0]!
+
+it('a challenge whose execution was terminated for a newer start was superseded, another was cancelled', async () => {
+  const memberId = await system.addMember()
+  const older = await open(memberId)
+  const newer = uuidv7()
+  const request = { challengeId: newer, memberId, purpose: 'view_membership', caller: 'test' }
+  await admitChallenge(system.sql, system.config.policy, request)
+  const other = await open(await system.addMember())
+  const runs = await system.sql<{ runId: string }[]>`
+    select run_id as "runId" from challenges where challenge_id = any(${[older.challengeId, other.challengeId]})`
+  const ended = await closeTerminated(
+    system.sql,
+    runs.map(({ runId }) => runId),
+    system.config.policy,
+  )
+  expect(ended).toBe(2)
+  const outcomeOf = async ({ challengeId }: { challengeId: string }) =>
+    (await system.sql`select outcome from challenges where challenge_id = ${challengeId}`)[0]!['outcome'] as string
+  expect([await outcomeOf(older), await outcomeOf(other)]).toEqual(['superseded', 'cancelled'])
+})
 
 describe('an attempt', () => {
   it('200 parallel right answers give one verified and 199 already_used, within 2 s', async () => {
@@ -200,6 +220,28 @@ describe('a code', () => {
       const judged = await judgeCode(judge, { challengeId, code, attemptId: randomUUID(), fromWorkflow: false })
       expect(judged?.result).toBe('verified')
     }
+  })
+
+  it('is not sent where it waited so long for its turn that too little of its life would be left', async () => {
+    const memberId = await system.addMember()
+    const challengeId = uuidv7()
+    const { policy } = system.config
+    await admitChallenge(system.sql, policy, { challengeId, memberId, purpose: 'view_membership', caller: 'test' })
+    const stamped = (afterSeconds: number, runId: string) =>
+      system.sql.begin(async (transaction) => {
+        await transaction`
+          update challenges set admitted_at = challenge_now() - make_interval(secs => ${afterSeconds})
+          where challenge_id = ${challengeId}`
+        return openAndStamp(
+          transaction as never,
+          { challengeId, memberId, runId, keyId: 'test-master', nonce: randomBytes(16) },
+          policy,
+        )
+      })
+    expect(await stamped(policy.ttlSeconds - policy.minLifeSeconds + 1, 'run-1')).toMatchObject({
+      kind: 'closed',
+      challenge: { outcome: 'undeliverable', reason: 'too_late' },
+    })
   })
 
   it('cannot be known from a challenge id that somebody chose: each opening has a nonce of its own', async () => {

@@ -106,6 +106,13 @@ describe('a proof that is none redeems nothing', () => {
   const keyRing = (keys: string) => loadConfig(['pages'], { OTP_PROOF_KEYS: keys }).pages.proofKeys
   const sign = (fields: Partial<Verified>, { audience = BANK_CALLER, issuer = ground.apiUrl, keys = '' } = {}) =>
     createProofs(keyRing(keys || ground.proofKeys), issuer).sign({ ...truth, ...fields }, audience)
+  it('nor does coming back without one: the redemption is as it was', async () => {
+    const query = new URLSearchParams({ state: redeeming.redemptionId }).toString()
+    const page = await redeeming.person.get(`${ground.bankUrl}/return?${query}`)
+    expect([page.status, page.url]).toEqual([200, `${ground.bankUrl}/redemptions/${redeeming.redemptionId}`])
+    expect((await stateOf(redeeming.redemptionId)).status).toBe('unproven')
+  })
+
   const present = (proof: string, state = redeeming.redemptionId) =>
     redeeming.person.get(`${ground.bankUrl}/return?${new URLSearchParams({ proof, state }).toString()}`)
 

@@ -171,6 +171,16 @@ describe('no step can be skipped', () => {
     expect((await standingOf(visit))!['phone']).toBe(visit.phone)
   })
 
+  it('a number that is corrected in the same form is sent a code of its own', async () => {
+    const visit = await visitDestination(api)
+    await visit.prove(newNumber())
+    const form = formOf((await visit.page('/number')).body, `${visit.path}/number`)
+    const [mistyped, meant] = [newNumber(), newNumber()]
+    expect(await visit.post('/number', { ...form, number: mistyped })).toBe('/code')
+    expect(await visit.post('/number', { ...form, number: meant })).toBe('/code')
+    expect(await visit.send('/code', { code: await codeTo(api, meant) })).toBe('/choice')
+  })
+
   it('a code for the one is none for the other', async () => {
     const visit = await visitDestination(api)
     await visit.send('/number', { number: newNumber() })
@@ -282,14 +292,21 @@ describe('forms that are sent again', () => {
     expect((await standingOf(visit))!['preference']).toBe('email')
   })
 
-  it('in two tabs with different numbers: the number that is set is one that was proven', async () => {
+  it('in two tabs with different numbers: a form sets the number that it names, or none', async () => {
     const [one, other] = [newNumber(), newNumber()]
     const visit = await visitDestination(api)
     await visit.prove(one)
     const tab = formOf((await visit.page('/choice')).body, `${visit.path}/choice`)
     await visit.send('/number', { number: other })
     await visit.send('/code', { code: await codeTo(api, other) })
-    expect(await visit.post('/choice', { ...tab, choice: 'sms' })).toBe('/done')
+    expect(await visit.post('/choice', { ...tab, choice: 'sms' })).toBe('/choice?notice=changed_meanwhile')
+    expect((await standingOf(visit))!['phone']).toBe(visit.phone)
+    const current = formOf((await visit.page('/choice')).body, `${visit.path}/choice`)
+    await visit.post('/number/forget', {})
+    expect(await visit.post('/choice', { ...current, choice: 'sms' })).toBe('/choice?notice=changed_meanwhile')
+    expect((await standingOf(visit))!['phone']).toBe(visit.phone)
+    await visit.prove(other)
+    expect(await visit.send('/choice', { choice: 'sms' })).toBe('/done')
     expect((await standingOf(visit))!['phone']).toBe(e164(other))
   })
 

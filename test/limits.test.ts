@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Policy } from '../config.ts'
 import { admitChallenge, type AdmissionRequest } from '../postgres/admission.ts'
 import { closeChallenge, type Limit } from '../postgres/challenges.ts'
+import { readCodeEntry } from '../postgres/page-visits.ts'
 import { startSystem, type System } from './support/system.ts'
 
 let system: System
@@ -169,6 +170,36 @@ describe('a chain of resends', () => {
     const id = idOf(await admit({ memberId }, {}))
     await system.sql`update challenges set outcome = ${outcome} where challenge_id = ${id}`
     expect(await admit({ memberId, continues: id }, {})).toMatchObject({ kind: 'refused', reason: 'challenge_closed' })
+  })
+
+  it('goes on from the last that was sent where a resend died half-way', async () => {
+    const memberId = await system.addMember()
+    const id = idOf(await admit({ memberId }, {}))
+    await system.sql`update challenges set send_began_at = admitted_at where challenge_id = ${id}`
+    const dead = idOf(await admit({ memberId, continues: id }, {}))
+    const as = { as: 'cancelled', reason: 'start_abandoned', fromWorkflow: true } as const
+    await closeChallenge(system.sql, { challengeId: dead, ...as }, system.config.policy)
+    const next = await admit({ memberId, continues: id }, {})
+    expect(next).toMatchObject({ kind: 'admitted', challenge: { continues: id } })
+  })
+
+  it('shows what was admitted last, and after it is void what is live', async () => {
+    const memberId = await system.addMember()
+    const live = idOf(await admit({ memberId }, {}))
+    await system.sql`
+      update challenges set send_began_at = admitted_at, expires_at = admitted_at + interval '10 minutes'
+      where challenge_id = ${live}`
+    const waiting = idOf(await admit({ memberId, continues: live }, {}))
+    const rules = { ...system.config.policy, proofSeconds: 120 }
+    const shown = async () => (await readCodeEntry(system.sql, live, undefined, rules))?.challenge.challengeId
+    expect(await shown()).toBe(waiting)
+    await later(31)
+    expect(await shown()).toBe(live)
+    // Sent at last: then it is the newest.
+    await system.sql`update challenges set send_began_at = challenge_now() where challenge_id = ${waiting}`
+    expect(await shown()).toBe(waiting)
+    await system.sql`update challenges set outcome = 'verified', closed_at = challenge_now() where challenge_id = ${live}`
+    expect(await shown()).toBe(live)
   })
 
   it('does not take over another member’s challenge', async () => {

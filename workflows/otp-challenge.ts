@@ -72,8 +72,8 @@ const { readOutcome } = proxyLocalActivities<ChallengeActivities>({
   summary: 'read what was judged elsewhere',
 })
 
-/** How long one that gave way waits for the newer start to cancel it, so that it shows as Canceled. */
-const GIVE_WAY = '5s'
+/** How long one that gave way waits to be cancelled, so that it shows as Canceled: by the newer start, or by the next sweep. */
+const GIVE_WAY = '1m'
 
 /** There are two channels, and few reasons to be told again that the first has failed. */
 const MOST_HINTS = 10
@@ -201,7 +201,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     if (sends > 0) sending.cancel()
     await condition(allHandlersFinished)
     if (result.outcome === 'superseded' || result.outcome === 'cancelled') {
-      await condition(() => false, GIVE_WAY, { summary: 'until the newer start cancels this one' })
+      await condition(() => false, GIVE_WAY, { summary: 'until it is cancelled' })
       await condition(allHandlersFinished)
     }
   } catch (error) {

@@ -75,7 +75,8 @@ export function createCodeEntry(deps: RouteDeps) {
         memberId,
         caller,
         ipHash: hashIp(http.ipHashKey, ip),
-        idempotency: { key: `${key}:${about.purpose}`, requestHash },
+        // What is corrected in the same form, after Stop or by the way back, is asked for anew.
+        idempotency: { key: `${key}:${about.purpose}:${requestHash}`, requestHash },
       })
     },
 

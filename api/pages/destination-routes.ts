@@ -86,6 +86,7 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
     const { standing, destinations, pending, smsOnly } = situation
     const page = renderChoice(modelOf(situation, tools, request), {
       version: standing.version,
+      registered: registeredOf(situation),
       options: optionsOf(situation),
       smsOnly,
       chosen: pending === undefined ? destinations.channel : 'sms',
@@ -96,8 +97,11 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
 
   app.post<DestinationVisiting>(`${PATH}/choice`, HIDDEN, async (request, reply) => {
     const situation = await situationOf(request)
-    const { choice, version } = choiceOf(request.body)
+    const { choice, version, registered } = choiceOf(request.body)
     const { path } = situation
+    if (registered !== undefined && registered !== registeredOf(situation)) {
+      return reply.redirect(`${path}${await afterRefusal(request, choice, 'changed_meanwhile')}`, 303)
+    }
     const change = changeOf(situation, choice, version)
     const answer = await inPostgres((sql) =>
       setDestination(sql, change, { ...policy, stepUpSeconds: pages.stepUpSeconds }),
@@ -155,6 +159,9 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
   }
 }
 
+/** The number that was proven, by its challenge: another tab may have brought another, or forgotten it. */
+const registeredOf = ({ pending }: Situation): string => pending?.registeredBy ?? ''
+
 function changeOf(situation: Situation, choice: Channel, version: number): DestinationChange {
   const { visit, progress, pending, smsOnly } = situation
   const registered = pending?.registeredBy ?? undefined
@@ -175,12 +182,12 @@ function changeOf(situation: Situation, choice: Channel, version: number): Desti
 
 const VERSION = /^\d{1,9}$/
 
-function choiceOf(form: DestinationVisiting['Body']): { choice: Channel; version: number } {
-  const { choice, version } = form ?? {}
+function choiceOf(form: DestinationVisiting['Body']): { choice: Channel; version: number; registered?: string } {
+  const { choice, version, registered } = form ?? {}
   if ((choice !== 'sms' && choice !== 'email') || version === undefined || !VERSION.test(version)) {
     throw pageProblem('bad_request')
   }
-  return { choice, version: Number(version) }
+  return { choice, version: Number(version), ...(registered !== undefined && { registered }) }
 }
 
 const NOTICES = ['changed_meanwhile', 'refused'] as const

@@ -42,8 +42,8 @@ export interface BankDeps {
 }
 
 const orderForm = z.object({ redemptionId: z.uuid(), awardId: z.string().refine(isAwardId) })
-/** `state` is what we gave the page link: which redemption the member went to confirm. */
-const returned = z.object({ proof: z.string().max(4_096), state: z.uuid() })
+/** `state` is what we gave the page link: which redemption the member went to confirm. Who gave up brings no proof. */
+const returned = z.object({ proof: z.string().max(4_096).optional(), state: z.uuid() })
 const pathOf = (redemptionId: string) => `/redemptions/${redemptionId}`
 
 /** The application, not yet listening. */
@@ -176,6 +176,7 @@ export function buildBank({ ledger, redemptions, otp, readProof, ...deps }: Bank
       const query = returned.safeParse(request.query)
       const redemption = query.success ? await redemptions.read(memberId, query.data.state) : undefined
       if (!query.success || !redemption) return sendProblem(request, reply, 'notFound', 404)
+      if (query.data.proof === undefined) return reply.redirect(pathOf(redemption.redemptionId), 303)
       const proof = await readProof(query.data.proof)
       if (proof?.memberId !== memberId || proof.purpose !== PURPOSE) {
         return sendProblem(request, reply, 'notProven', 403)

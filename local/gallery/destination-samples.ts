@@ -76,12 +76,13 @@ export const DESTINATION_SAMPLES = [
   sample('choice', (catalog) =>
     renderChoice(
       { ...modelOf(catalog), pending: PENDING },
-      { version: 1, options: OPTIONS, chosen: 'sms', smsOnly: false, notice: undefined },
+      { version: 1, registered: '', options: OPTIONS, chosen: 'sms', smsOnly: false, notice: undefined },
     ),
   ),
   sample('choice-mandatory', (catalog) =>
     renderChoice(modelOf(catalog, { ...registered, smsMandatory: true }), {
       version: 1,
+      registered: '',
       options: OPTIONS.slice(0, 1),
       chosen: 'sms',
       smsOnly: true,

@@ -101,6 +101,8 @@ ${entry}
 export interface ChoiceForm {
   /** Of the settings that the form was drawn from. */
   readonly version: number
+  /** The challenge that proved the number which the form sets; empty where it sets none. */
+  readonly registered: string
   /** What may be chosen, each with where it leads to. */
   readonly options: readonly { readonly channel: Channel; readonly destination: string }[]
   readonly chosen: Channel | undefined
@@ -112,7 +114,7 @@ export interface ChoiceForm {
 /** STEP 4 */
 export function renderChoice(model: DestinationModel, form: ChoiceForm): RenderedPage {
   const { catalog, path, pending } = model
-  const { version, notice, smsOnly } = form
+  const { version, registered, notice, smsOnly } = form
   return renderStep(
     model,
     'choice',
@@ -130,6 +132,7 @@ ${
 ${smsOnly ? renderMandatory(catalog) : null}
 <form method="post" action="${path}/choice">
 <input type="hidden" name="version" value="${version}">
+<input type="hidden" name="registered" value="${registered}">
 ${renderOptions(model, form)}
 <button type="submit">${catalog.text('pages.destination.choice.submit')}</button>
 </form>`,

@@ -116,6 +116,8 @@ begin
   if request->>'continues' is not null then
     select n.* into c from challenges o join challenges n on n.member_id = o.member_id and n.chain_id = o.chain_id
     where o.challenge_id = (request->>'continues')::uuid and o.member_id = member and n.seq is not null
+      -- A start that died half-way is none.
+      and n.reason is distinct from 'start_abandoned'
     order by n.seq desc limit 1;
     if c.challenge_id is null or c.outcome in ('verified', 'cancelled', 'refused') then
       return jsonb_build_object('kind', 'refused', 'reason', 'challenge_closed', 'outcome', c.outcome);

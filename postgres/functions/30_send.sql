@@ -35,7 +35,7 @@ begin
   if c.outcome is null and c.sent_at is null then
     if c.send_began_at is null and newer_challenge_stands(c, at, policy) then
       c := conclude(c, 'superseded', null, null, true, at);
-    elsif c.expires_at < at + min_life then
+    elsif coalesce(c.expires_at, c.admitted_at + ttl) < at + min_life then
       c := conclude(c, 'undeliverable', 'too_late', 'contact_center', true, at);
     else
       wait := take_slot(c.channel, policy->'pace');

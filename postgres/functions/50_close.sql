@@ -121,13 +121,14 @@ begin
 end
 $$;
 
--- C11, the sweep: the executions ended without a word (terminated by hand, mostly).
-create or replace function close_terminated(runs text[]) returns integer
+-- C11, the sweep: the executions ended without a word (terminated by hand, or for a newer start that they held up).
+create or replace function close_terminated(runs text[], policy jsonb) returns integer
   language plpgsql volatile
 as $$
 declare
   candidate record;
   c challenges;
+  at timestamptz;
   closed int := 0;
 begin
   for candidate in
@@ -135,9 +136,14 @@ begin
     order by o.member_id, o.seq
   loop
     perform lock_head(candidate.member_id);
+    at := challenge_now();
     select * into c from challenges where challenge_id = candidate.challenge_id;
     if c.outcome is null then
-      perform conclude(c, 'cancelled', 'terminated', null, true, challenge_now());
+      if newer_challenge_stands(c, at, policy) then
+        perform conclude(c, 'superseded', null, null, true, at);
+      else
+        perform conclude(c, 'cancelled', 'terminated', null, true, at);
+      end if;
       closed := closed + 1;
     end if;
   end loop;

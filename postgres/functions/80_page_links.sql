@@ -119,29 +119,33 @@ begin
 end
 $$;
 
--- C14: the newest of a challenge's chain, itself where nothing continues it. What was admitted and never opened is none.
-create or replace function newest_of_chain(challenge uuid) returns challenges
+-- C14: the newest of a challenge's chain, itself where nothing continues it. What was admitted and never opened is none, and
+-- while it may still be opened it yields after `void_after_seconds` to one whose code is live. One that was verified stays.
+create or replace function newest_of_chain(challenge uuid, void_after_seconds float8) returns challenges
   language sql stable
 as $$
   select n.* from challenges c
   join challenges n on n.member_id = c.member_id and n.chain_id = c.chain_id
     and (n.challenge_id = c.challenge_id or n.seq > c.seq and (n.send_began_at is not null or n.outcome is null))
   where c.challenge_id = challenge
-  order by n.seq desc nulls last
+  order by (n.outcome = 'verified') is true desc,
+    n.outcome is null and (n.send_began_at is not null
+      or n.admitted_at > challenge_now() - make_interval(secs => void_after_seconds)) desc,
+    n.seq desc nulls last
   limit 1
 $$;
 
 -- What a page of code entry shows of a challenge: the newest of its chain, what was said of `attempt`, and how many seconds
 -- of everything are left by the judging clock. `lockedSeconds` is -1 where an operator has to unlock.
 --
--- rules: cooldownSeconds, ttlSeconds, proofSeconds
+-- rules: cooldownSeconds, ttlSeconds, voidAfterSeconds, proofSeconds
 -- returns: null for an unknown challenge
 create or replace function code_entry(challenge uuid, attempt text, rules jsonb) returns jsonb
   language plpgsql stable
 as $$
 declare
   at timestamptz := challenge_now();
-  c challenges := newest_of_chain(challenge);
+  c challenges := newest_of_chain(challenge, (rules->>'voidAfterSeconds')::float8);
   locked timestamptz;
   said attempts;
 begin

@@ -191,13 +191,13 @@ as $$
     'stepUpId', own.step_up_id, 'phone', own.phone, 'phoneCountry', own.phone_country, 'registerId', own.register_id,
     'changedAt', own.changed_at,
     'registeredBy', (
-      select n.challenge_id from newest_of_chain(own.register_id) n
+      select n.challenge_id from newest_of_chain(own.register_id, 0) n
       where n.outcome = 'verified' and n.destination = own.phone),
     'provenBy', (
       select n.challenge_id
       from page_visits o
       join destination_visits dv on dv.visit_id = o.visit_id
-      cross join lateral newest_of_chain(dv.step_up_id) n
+      cross join lateral newest_of_chain(dv.step_up_id, 0) n
       where o.session_hash = v.session_hash and proves_member(n, m, d, step_up_seconds, challenge_now())
       order by n.closed_at desc limit 1))
   from page_visits v
