@@ -51,10 +51,14 @@ async function receive() {
     with sent as (
       select notice_id, row_number() over (order by member_id) as n from campaign_notices
       where kind = 'announcement' and state = 'accepted'
+    ),
+    written as (
+      insert into receipts (provider, event_id, reference, kind, occurred_at, received_at)
+      select 'vonage', notice_id || 'd', notice_id, 'delivered', now() - interval '1 second', now() from sent
+      union all select 'vonage', notice_id || 'f', notice_id, 'failed', now(), now() from sent where n % 5 = 0
+      returning receipts as receipt
     )
-    insert into receipts (provider, event_id, reference, kind, occurred_at, received_at)
-    select 'vonage', notice_id || 'd', notice_id, 'delivered', now() - interval '1 second', now() from sent
-    union all select 'vonage', notice_id || 'f', notice_id, 'failed', now(), now() from sent where n % 5 = 0`
+    select note_deliveries(array_agg(receipt)) from written`
 }
 
 async function verifyOne() {

@@ -77,6 +77,7 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
   let status: CampaignStatus | undefined
   let isBegun = false
   let isWoken = false
+  let isCommanded = false
   let commands = 0
 
   const obey = async (command: CampaignCommand, commandId: string): Promise<CampaignStatus> => {
@@ -88,6 +89,7 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
       command: { ...command, claimed: true },
     })
     isWoken = true
+    isCommanded = true
     if (refusal) throw ApplicationFailure.nonRetryable(`the campaign cannot obey: ${refusal}`, refusal)
     return after!
   }
@@ -119,17 +121,24 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
         await continueAsNew<typeof smsEnrollmentCampaign>(input)
       }
       isWoken = false
+      isCommanded = false
       show(
         status?.phase === 'rolling_back'
           ? await rollBackCampaign({ campaignId })
           : await advanceCampaign({ campaignId }),
       )
-      const { state, phase, idleMs } = status!
+      const { state, phase, idleMs, restMs = 0 } = status!
       if (phase === 'ended') return false
       if (state === 'running' && phases.includes(phase)) return true
       if (phase !== 'rolling_back') {
-        const waitMs = Math.max(LEAST_WAIT_MS, Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS))
-        await condition(() => isWoken, waitMs, { summary: 'until there is something to do' })
+        let waitMs = Math.max(LEAST_WAIT_MS, Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS))
+        // Members who change are looked at after the rest; an operator, and what has a date, are not kept waiting.
+        if (restMs > LEAST_WAIT_MS) {
+          const rests = Math.min(restMs, waitMs)
+          waitMs -= rests
+          if (await condition(() => isCommanded, rests, { summary: 'until counting is worth it' })) continue
+        }
+        if (waitMs > 0) await condition(() => isWoken, waitMs, { summary: 'until there is something to do' })
       }
     }
   }

@@ -37,6 +37,7 @@ begin
   )
   select array_agg(receipt) into new_receipts from written;
   if from_provider = 'vonage' and new_receipts is not null then
+    perform note_deliveries(new_receipts);
     perform note_reachability(new_receipts);
   end if;
   select jsonb_agg(jsonb_build_object(
@@ -48,6 +49,21 @@ begin
   return jsonb_build_object(
     'applied', coalesce(cardinality(new_receipts), 0), 'deliveries', coalesce(deliveries, '[]'));
 end
+$$;
+
+-- R4, R5: an announcement's last word, failed before delivered in the same second.
+create or replace function note_deliveries(new_receipts receipts[]) returns void
+  language sql volatile
+as $$
+  update campaign_notices n
+  set delivery = word.kind, delivery_at = word.occurred_at
+  from (
+    select distinct on (reference) reference, kind, occurred_at
+    from unnest(new_receipts) where kind in ('delivered', 'failed')
+    order by reference, occurred_at desc, kind desc
+  ) word
+  where n.notice_id = word.reference and n.kind = 'announcement'
+    and (n.delivery_at is null or (word.occurred_at, word.kind) > (n.delivery_at, n.delivery))
 $$;
 
 -- R2: what receipts of SMS say of the numbers that members have now; a number that was replaced is nobody's any more.

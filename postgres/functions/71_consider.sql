@@ -57,13 +57,11 @@ begin
       cm.state as was, cm.reason as was_reason, coalesce(cm.round, 0) as was_round, cm.phone as announced_phone,
       cm.announced_at, cm.enforce_at, cm.reconsider_at as was_reconsidered_at,
       -- R4: another message may have reached the number since.
-      case when cm.state = 'announced' then coalesce((
-        select r.kind from receipts r
-        where r.reference = (
-            select n.notice_id from campaign_notices n
-            where n.campaign_id = campaign and n.member_id = cm.member_id and n.kind = 'announcement' and n.round = cm.round)
-          and r.kind in ('delivered', 'failed')
-        order by r.occurred_at desc, r.kind desc limit 1) = 'failed', false) end as was_not_reached
+      case when cm.state in ('awaiting', 'announced') then coalesce((
+        select case cm.state when 'awaiting' then n.state = 'refused' else n.delivery = 'failed' end
+        from campaign_notices n
+        where n.campaign_id = campaign and n.member_id = cm.member_id and n.kind = 'announcement' and n.round = cm.round),
+        false) end as was_not_reached
     from members m
     left join campaign_members cm
       on cm.campaign_id = campaign and cm.member_id = m.member_id and cm.member_id = any(member_ids)
@@ -92,8 +90,8 @@ begin
   ),
   written as (
     select d.*,
-      was_round + (state = 'awaiting' and (was is distinct from 'awaiting' or phone is distinct from announced_phone))::int
-        as round,
+      was_round + (state = 'awaiting'
+        and (was is distinct from 'awaiting' or phone is distinct from announced_phone or was_not_reached))::int as round,
       case reason
         when 'minor' then of_age_on(birth_date, adult_age)::timestamp at time zone 'Asia/Tokyo'
         when 'exempt' then exempt_until
@@ -131,7 +129,7 @@ begin
       announced_at = case when was <> 'released' or news.state = 'released' then stands.announced_at end,
       enforce_at = case when news.state in ('announced', 'enforced') then stands.enforce_at end,
       enforced_at = case
-        when was = 'enforced' then stands.enforced_at
+        when was = 'enforced' or was = 'released' and news.state = 'released' then stands.enforced_at
         when news.state = 'enforced' then at
       end,
       released_at = case when news.state <> 'released' or was = 'released' then stands.released_at else at end
@@ -146,10 +144,10 @@ begin
     from news
     where (state = 'awaiting' and round > was_round) or (was is null and asks_for_settings)
   ),
-  -- Who is excluded later may have been before.
+  -- Who is excluded later may have been before; and who could not be reached anywhere may be by now.
   own_settings as (
     insert into campaign_notices as stands (campaign_id, member_id, kind, round, wave, state, due_at)
-    select campaign, member_id, 'own_settings', 0, wave, 'due', at from news
+    select campaign, member_id, 'own_settings', 0, wave, 'due', at from written
     where was is not null and asks_for_settings
     on conflict (campaign_id, member_id, kind, round) do update set state = 'due', due_at = excluded.due_at
       where stands.state = 'dropped'

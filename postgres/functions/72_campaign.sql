@@ -111,7 +111,8 @@ as $$
   select after_quiet_hours(at, c.plan->'quietHours') where c.state = 'running'
 $$;
 
--- One batch of decisions: changed members first, then dates that have come, then the next members of the open wave.
+-- One batch of decisions: changed members first, then dates that have come, then the next members of the open wave, each as
+-- far as there is room. Changed members leave a quarter of it to what has a date or a wave, however many go on changing.
 -- Returns how many members it looked at, or null where there is nothing to do now.
 create or replace function campaign_step(campaign text, most int, rules jsonb) returns integer
   language plpgsql volatile
@@ -123,7 +124,9 @@ declare
   w campaign_waves;
   at timestamptz;
   ids text[];
-  page text[];
+  page text[] := '{}';
+  room int;
+  is_drawing boolean := false;
 begin
   select * into c from campaigns where campaign_id = campaign for update;
   at := challenge_now();
@@ -133,43 +136,44 @@ begin
 
   with taken as (
     delete from campaign_queue
-    where id = any(array(select id from campaign_queue order by id limit most for update skip locked))
+    where id = any(array(
+      select id from campaign_queue order by id limit greatest(most * 3 / 4, 1) for update skip locked))
     returning member_id
   )
-  select array_agg(member_id) into ids from taken;
-  if ids is null then
-    ids := array(
-      (select member_id from campaign_members
-        where campaign_id = campaign and state = 'announced' and enforce_at <= at order by enforce_at limit most)
-      union
-      (select member_id from campaign_members
-        where campaign_id = campaign and reconsider_at <= at order by reconsider_at limit most));
-  end if;
-  if cardinality(ids) > 0 then
-    perform consider(campaign, ids, rules);
-    return cardinality(ids);
-  end if;
+  select coalesce(array_agg(member_id), '{}') into ids from taken;
+  room := greatest(most - cardinality(ids), 1);
+  ids := ids || array(
+    (select member_id from campaign_members
+      where campaign_id = campaign and state = 'announced' and enforce_at <= at order by enforce_at limit room)
+    union
+    (select member_id from campaign_members
+      where campaign_id = campaign and reconsider_at <= at order by reconsider_at limit room));
 
-  select * into w from campaign_waves
-  where campaign_id = campaign and opened_at is not null and drawn_at is null order by wave limit 1;
-  if not found then
+  room := most - cardinality(ids);
+  if room > 0 then
+    select * into w from campaign_waves
+    where campaign_id = campaign and opened_at is not null and drawn_at is null order by wave limit 1;
+    is_drawing := found;
+  end if;
+  if is_drawing then
+    -- As many members as hold about `room` of this wave.
+    page := array(
+      select member_id from members where member_id > w.cursor order by member_id
+      limit least(room * 10000 / (w.to_cohort - w.from_cohort), room * 10));
+    update campaign_waves
+    set cursor = coalesce(page[cardinality(page)], cursor), drawn_at = case when cardinality(page) = 0 then at end
+    where campaign_id = campaign and wave = w.wave;
+    if cardinality(page) = 0 then
+      perform log_campaign(campaign, 'wave_drawn', 'campaign', false, null, jsonb_build_object('wave', w.wave), null, at);
+    end if;
+  end if;
+  if cardinality(ids) = 0 and not is_drawing then
     return null;
   end if;
-  -- As many members as hold about `most` of this wave.
-  page := array(
-    select member_id from members where member_id > w.cursor order by member_id
-    limit least(most * 10000 / (w.to_cohort - w.from_cohort), most * 10));
-  if cardinality(page) = 0 then
-    update campaign_waves set drawn_at = at where campaign_id = campaign and wave = w.wave;
-    perform log_campaign(campaign, 'wave_drawn', 'campaign', false, null, jsonb_build_object('wave', w.wave), null, at);
-    return 0;
-  end if;
-  ids := array(
+  perform consider(campaign, ids || array(
     select id from unnest(page) id
-    where width_bucket(cohort(campaign, id), array[w.from_cohort, w.to_cohort]) = 1);
-  perform consider(campaign, ids, rules);
-  update campaign_waves set cursor = page[cardinality(page)] where campaign_id = campaign and wave = w.wave;
-  return cardinality(page);
+    where width_bucket(cohort(campaign, id), array[w.from_cohort, w.to_cohort]) = 1), rules);
+  return cardinality(ids) + cardinality(page);
 end
 $$;
 
@@ -249,7 +253,8 @@ as $$
   from campaigns c where c.campaign_id = campaign
 $$;
 
--- What the page draws over time: a sample, at most one every `every_seconds`.
+-- What the page draws over time: a sample, at most one every `every_seconds`, and fewer as the campaign grows older: some
+-- thousands, however long it stands.
 create or replace function sample_campaign(campaign text, every_seconds float8) returns void
   language sql volatile
 as $$
@@ -258,7 +263,9 @@ as $$
   from (select state, count(*) as n from campaign_members where campaign_id = campaign group by state) g
   where not exists (
     select from campaign_history h
-    where h.campaign_id = campaign and h.at > challenge_now() - make_interval(secs => every_seconds))
+    where h.campaign_id = campaign and h.at > challenge_now() - greatest(
+      make_interval(secs => every_seconds),
+      (select challenge_now() - c.started_at from campaigns c where c.campaign_id = campaign) / 2000))
   having count(*) > 0
   on conflict do nothing
 $$;

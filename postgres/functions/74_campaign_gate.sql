@@ -14,28 +14,29 @@ begin
 end
 $$;
 
+-- Whether SMS was mandatory for a member then, also for one who was released since: whom no SMS reaches is.
+create or replace function was_enforced_at(cm campaign_members, at timestamptz) returns boolean
+  language sql immutable parallel safe
+as $$
+  select at >= cm.enforced_at and (cm.state = 'enforced' or at < cm.released_at)
+$$;
+
 -- What has been seen of a wave (R5). Rates are in percent, null where there is nothing to divide by.
 create or replace function wave_figures(campaign text, number int) returns jsonb
   language sql stable
 as $$
-  with words as (
-    select n.notice_id, n.state,
-      (select r.kind from receipts r where r.reference = n.notice_id and r.kind in ('delivered', 'failed')
-        order by r.occurred_at desc, r.kind desc limit 1) as word
-    from campaign_notices n
-    where n.campaign_id = campaign and n.wave = number and n.kind = 'announcement' and n.state in ('accepted', 'refused')
-  ),
-  messages as (
+  with messages as (
     select count(*) as sent, count(*) filter (where state = 'refused') as refused,
-      count(*) filter (where word = 'delivered') as delivered, count(*) filter (where word = 'failed') as failed
-    from words
+      count(*) filter (where delivery = 'delivered') as delivered, count(*) filter (where delivery = 'failed') as failed
+    from campaign_notices
+    where campaign_id = campaign and wave = number and kind = 'announcement' and state in ('accepted', 'refused')
   ),
   challenged as (
     select count(*) as challenges, count(*) filter (where o.outcome = 'verified') as verified
     from campaign_members cm
-    join challenges o on o.member_id = cm.member_id and o.channel = 'sms' and o.send_began_at >= cm.enforced_at
+    join challenges o on was_enforced_at(cm, o.send_began_at) and o.member_id = cm.member_id and o.channel = 'sms'
       and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
-    where cm.campaign_id = campaign and cm.state = 'enforced' and cm.wave <= number
+    where cm.campaign_id = campaign and cm.wave <= number
   )
   select jsonb_build_object(
     'messages', sent, 'sendFailures', refused, 'delivered', delivered, 'negativeReceipts', failed,

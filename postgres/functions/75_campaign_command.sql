@@ -1,3 +1,13 @@
+-- Whether a campaign stands; none starts until the caller has committed.
+create or replace function another_stands() returns boolean
+  language plpgsql volatile
+as $$
+begin
+  perform pg_advisory_xact_lock(campaign_start_lock());
+  return exists (select from campaigns where ended_at is null);
+end
+$$;
+
 -- R6: what an operator says, recorded with who and why.
 --
 -- command: {command: 'pause' | 'resume' | 'rate' | 'skip-bake' | 'exempt' | 'abort' | 'complete', by, claimed, why,
@@ -25,7 +35,7 @@ begin
   -- SMS is still mandatory for whom it was enforced: each can be exempted, and all of it be taken back, once.
   elsif c.state not in ('running', 'paused') and word <> 'exempt' and not (
     word = 'abort' and command @> '{"rollback": true}' and not c.rolls_back
-    and not exists (select from campaigns where ended_at is null)
+    and not another_stands()
   ) then
     return 'campaign_ended';
   end if;
@@ -56,7 +66,9 @@ begin
     perform log_campaign(campaign, 'bake_skipped', who, is_claimed, reason, jsonb_build_object('wave', w.wave),
       command_id, at);
   elsif word = 'exempt' then
-    if not exists (select from members where member_id = command->>'memberId' and status <> 'erased') then
+    -- An erasure waits, and forgets what is written here.
+    perform from members where member_id = command->>'memberId' and status <> 'erased' for share;
+    if not found then
       return 'unknown_member';
     end if;
     insert into exemptions as x (member_id, until, by_whom, claimed, why, created_at)
@@ -123,15 +135,17 @@ begin
   with gone as (
     delete from enrollments where member_id = any(ids) and campaign_id = campaign returning member_id
   ),
-  told as (
+  moved as (
     update campaign_members set state = 'rolled_back', released_at = at, enforce_at = null
     where campaign_id = campaign and member_id = any(ids) and member_id in (select member_id from gone)
-    returning member_id, wave
   )
+  -- The wave by the cohort: the campaign may be older than what is kept of its members.
   insert into outbox (type, subject, data, occurred_at)
   select 'otp.enrollment.rolled_back', member_id,
-    jsonb_build_object('memberId', member_id, 'campaignId', campaign, 'wave', wave), at
-  from told order by member_id;
+    jsonb_build_object('memberId', member_id, 'campaignId', campaign, 'wave', w.wave), at
+  from gone join campaign_waves w on w.campaign_id = campaign
+    and cohort(campaign, member_id) >= w.from_cohort and cohort(campaign, member_id) < w.to_cohort
+  order by member_id;
   perform pg_notify('outbox', '');
   return cardinality(ids);
 end

@@ -76,33 +76,26 @@ create or replace function campaign_figures(campaign text, points int) returns j
   language sql stable
 as $$
   with announcements as (
-    select n.notice_id, n.wave, n.state, carrier_word(effective_carrier(m, d)) as carrier
+    select n.wave, n.state, n.delivery, carrier_word(effective_carrier(m, d)) as carrier
     from campaign_notices n left join members m on m.member_id = n.member_id
     left join destinations d on d.member_id = n.member_id
     where n.campaign_id = campaign and n.kind = 'announcement' and n.state in ('accepted', 'refused')
   ),
-  -- A message's last word, failed before delivered in the same second.
-  words as (
-    select distinct on (r.reference) r.reference, r.kind
-    from receipts r join announcements a on a.notice_id = r.reference
-    where r.kind in ('delivered', 'failed')
-    order by r.reference, r.occurred_at desc, r.kind desc
-  ),
   messages as (
-    select a.wave, a.carrier, count(*) as sent, count(*) filter (where a.state = 'refused') as refused,
-      count(*) filter (where w.kind = 'delivered') as delivered, count(*) filter (where w.kind = 'failed') as failed
-    from announcements a left join words w on w.reference = a.notice_id
-    group by grouping sets ((a.wave), (a.carrier))
+    select wave, carrier, count(*) as sent, count(*) filter (where state = 'refused') as refused,
+      count(*) filter (where delivery = 'delivered') as delivered, count(*) filter (where delivery = 'failed') as failed
+    from announcements
+    group by grouping sets ((wave), (carrier))
   ),
   challenged as (
     select cm.wave, carrier_word(effective_carrier(m, d)) as carrier, count(*) as challenges,
       count(*) filter (where o.outcome = 'verified') as verified
     from campaign_members cm
-    join challenges o on o.member_id = cm.member_id and o.channel = 'sms' and o.send_began_at >= cm.enforced_at
+    join challenges o on was_enforced_at(cm, o.send_began_at) and o.member_id = cm.member_id and o.channel = 'sms'
       and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
     left join members m on m.member_id = cm.member_id
     left join destinations d on d.member_id = cm.member_id
-    where cm.campaign_id = campaign and cm.state = 'enforced'
+    where cm.campaign_id = campaign
     group by grouping sets ((cm.wave), (carrier_word(effective_carrier(m, d))))
   ),
   rates as (

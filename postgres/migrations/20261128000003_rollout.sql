@@ -79,6 +79,9 @@ create table campaign_notices (
   accepted_at timestamptz,
   provider text,
   message_id text,
+  -- What the provider said last of an announcement, by its own clock: kept here, since receipts are forgotten sooner.
+  delivery text check (delivery in ('delivered', 'failed')),
+  delivery_at timestamptz,
   unique (campaign_id, member_id, kind, round)
 );
 -- A batch is due at one moment: kept as lists of rows, what was sent could only be passed over once all of a list was.
