@@ -126,13 +126,13 @@ async function unlessClosed(request: Promise<unknown>): Promise<void> {
   })
 }
 
-/** gRPC DEADLINE_EXCEEDED: the execution has not closed yet. */
-const DEADLINE_EXCEEDED = 4
+/** gRPC CANCELLED and DEADLINE_EXCEEDED: the execution has not closed yet. Which one, is who sees the deadline first. */
+const OUT_OF_TIME = [1, 4]
 
 /** However the execution ended, it has closed; what still runs at the deadline is seen in the next round. */
 function ignoreUnlessBroken(error: unknown): void {
   if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return
   const cause = error instanceof Error ? error.cause : undefined
-  if ([error, cause].some((e) => isGrpcServiceError(e) && e.code === DEADLINE_EXCEEDED)) return
+  if ([error, cause].some((e) => isGrpcServiceError(e) && OUT_OF_TIME.includes(e.code))) return
   throw error
 }
