@@ -47,8 +47,6 @@ const WORK_MS = 30_000
 /** What is due within that time is waited for here: a timer in the workflow costs history. */
 const SHORT_WAIT_MS = 5_000
 const SAMPLE_EVERY_SECONDS = 5
-/** Counting all members takes a twentieth of the time at most, however many there are and however often they change. */
-const RESTS_FOR_COUNTS = 20
 /** Between two looks for what is due and could not be taken: the first time, and at most. */
 const LOOK_AGAIN_MS = 25
 const MOST_LOOK_AGAIN_MS = 1_000
@@ -58,10 +56,9 @@ export function createCampaignActivities(dependencies: CampaignActivityDependenc
   const sendDueNotices = createNoticeSender(dependencies)
 
   const standing = async (campaignId: string): Promise<CampaignStatus> => {
-    const began = Date.now()
     const status = await readCampaign(sql, campaignId)
     if (status === undefined) throw ApplicationFailure.nonRetryable('no such campaign', 'unknown_campaign')
-    return { ...status, restMs: (Date.now() - began) * RESTS_FOR_COUNTS }
+    return status
   }
 
   return {

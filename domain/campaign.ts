@@ -102,8 +102,6 @@ export interface CampaignOutlook {
 
 /** Where a campaign stands. Times are ISO 8601. */
 export interface CampaignStatus extends CampaignOutlook {
-  /** From the campaign's activities: everybody was counted, and is not worth counting again before. */
-  readonly restMs?: number
   readonly campaignId: string
   readonly pauseReason: string | null
   readonly ratePerMinute: number

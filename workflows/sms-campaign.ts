@@ -60,6 +60,8 @@ const { rollBackCampaign } = proxyActivities<CampaignActivities>({ ...WORK, summ
 const LOOK_EVERY_MS = 60_000
 /** Each look counts all members. */
 const LEAST_WAIT_MS = 1_000
+/** For each member counted, who wait for the next look: ten seconds for a million, which are counted in a fraction of one. */
+const REST_MS_A_MEMBER = 0.01
 /** Continue as new at the latest here, whatever the server suggests (R8). */
 const MOST_EVENTS = 2_000
 /** Nobody commands so often; a flood must not fill the history. */
@@ -127,12 +129,13 @@ export async function smsEnrollmentCampaign(input: CampaignInput): Promise<Campa
           ? await rollBackCampaign({ campaignId })
           : await advanceCampaign({ campaignId }),
       )
-      const { state, phase, idleMs, restMs = 0 } = status!
+      const { state, phase, idleMs, counts } = status!
       if (phase === 'ended') return false
       if (state === 'running' && phases.includes(phase)) return true
       if (phase !== 'rolling_back') {
         let waitMs = Math.max(LEAST_WAIT_MS, Math.min(idleMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS))
         // Members who change are looked at after the rest; an operator, and what has a date, are not kept waiting.
+        const restMs = Math.ceil(REST_MS_A_MEMBER * counts.reduce((total, { members }) => total + members, 0))
         if (restMs > LEAST_WAIT_MS) {
           const rests = Math.min(restMs, waitMs)
           waitMs -= rests
