@@ -76,7 +76,7 @@ export const PROCESS_SECTIONS = {
   'outbox-relay': ['postgres', 'kafka', 'metrics', 'log'],
   'codec-server': ['codecServer', 'log'],
 } as const satisfies Record<string, readonly (keyof typeof sections)[]>
-export type ProcessName = keyof typeof PROCESS_SECTIONS
+export type ConfiguredProcess = keyof typeof PROCESS_SECTIONS
 
 type Sections = { [S in keyof typeof sections]: z.output<(typeof sections)[S]> }
 export type Config<S extends keyof Sections = keyof Sections> = Readonly<Pick<Sections, S>>

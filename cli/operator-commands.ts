@@ -4,7 +4,7 @@
  */
 import { styleText } from 'node:util'
 import { Argument, Option, type Command } from '@commander-js/extra-typings'
-import type { ProcessName } from '../config.ts'
+import type { ConfiguredProcess } from '../config.ts'
 import type { Diagnosis } from '../operations/doctor.ts'
 import type { NewKey, RingName } from '../operations/new-key.ts'
 import type { TemporalSetUp } from '../operations/setup-temporal.ts'
@@ -18,7 +18,7 @@ const PROCESSES = [
   'member-consumer',
   'outbox-relay',
   'codec-server',
-] as const satisfies ProcessName[]
+] as const satisfies ConfiguredProcess[]
 const RINGS = ['master', 'codec', 'proof'] as const satisfies RingName[]
 
 /** Adds them to `program`, whose settings they inherit. */
@@ -38,8 +38,7 @@ export function addOperatorCommands(program: Command): void {
         import('../local/running-environment.ts'),
       ])
       const local = await runningEnvironment()
-      if (local && !json)
-        console.log(styleText('dim', 'The environment names no part: this is what npm start runs here.'))
+      if (local && !json) console.log(styleText('dim', 'The environment names no part: this is npm start, here.'))
       const diagnosis = await diagnose(local, processes)
       console.log(json ? JSON.stringify(diagnosis) : diagnosisInWords(diagnosis))
       if (diagnosis.findings.length > 0) process.exitCode = EXIT.refused

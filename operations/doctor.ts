@@ -8,7 +8,7 @@ import {
   loadConfig,
   PROCESS_SECTIONS,
   type Config,
-  type ProcessName,
+  type ConfiguredProcess,
 } from '../config.ts'
 import { temporalAddress, type TemporalAddress } from '../temporal/connect.ts'
 import { checkApi } from './check-api.ts'
@@ -29,7 +29,7 @@ export interface Diagnosis {
  */
 export async function diagnose(
   env: NodeJS.ProcessEnv | undefined,
-  processes: readonly ProcessName[],
+  processes: readonly ConfiguredProcess[],
 ): Promise<Diagnosis> {
   const sections = new Set<keyof Config>(processes.flatMap((name) => [...PROCESS_SECTIONS[name]]))
   if (sections.has('codecServer')) for (const section of codecServerCallers(env)) sections.add(section)

@@ -17,16 +17,17 @@ import {
   type Notice,
   type NoticeResult,
 } from '../postgres/campaigns.ts'
-import { paceOf } from '../postgres/provider-pace.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { forgetOld } from '../postgres/retention.ts'
 import {
   addMembers,
+  CAMPAIGN_RULES,
   changeMember,
+  eligibleMember,
   OPEN_GATE,
   planOf,
-  sampleMember,
   standingOf,
+  takenBySms,
   type SampleMember,
 } from './support/campaigns.ts'
 import { startSystem, type System } from './support/system.ts'
@@ -43,29 +44,8 @@ afterEach(async () => {
       campaign_waves, campaign_log, campaign_history, campaigns, challenges, receipts, outbox cascade`
 })
 
-const eligible = (index: number, more: Partial<SampleMember> = {}): SampleMember => ({
-  ...sampleMember(index),
-  status: 'active',
-  phone: `+8190${String(30_000_000 + index)}`,
-  phoneCountry: 'JP',
-  birthDate: '1980-01-01',
-  familyCard: false,
-  notificationPreference: 'email',
-  ...more,
-})
-const someone = (count: number) => Array.from({ length: count }, (_, index) => eligible(index))
+const someone = (count: number) => Array.from({ length: count }, (_, index) => eligibleMember(index))
 
-const RULES = {
-  adultAge: 18,
-  smsCountries: ['JP'],
-  smsRefusedPrefixes: [],
-  enforceAfterSeconds: 0,
-  leaseSeconds: 30,
-  pace: paceOf(
-    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
-    { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
-  ),
-}
 const MOST = 20
 
 /** A campaign whose first wave is open. */
@@ -75,20 +55,13 @@ async function begin(members: readonly SampleMember[], plan: CampaignPlan = plan
   await addMembers(system, members)
   await startCampaign(sql, { campaignId, plan, by: 'test', claimed: false })
   await openWave(sql, campaignId, 1)
-  const step = () => stepCampaign(sql, campaignId, RULES, MOST)
+  const step = () => stepCampaign(sql, campaignId, CAMPAIGN_RULES, MOST)
   const decide = async () => {
     while ((await step()) !== undefined);
   }
-  const accepted = ({ noticeId }: Notice): NoticeResult => ({
-    noticeId,
-    result: 'accepted',
-    channel: 'sms',
-    provider: 'vonage',
-    messageId: noticeId,
-  })
-  const send = async (answer: (notice: Notice) => NoticeResult = accepted) => {
-    const notices = await takeNotices(sql, campaignId, RULES, 1_000)
-    await recordNotices(sql, campaignId, RULES, notices.map(answer))
+  const send = async (answer: (notice: Notice) => NoticeResult = takenBySms) => {
+    const notices = await takeNotices(sql, campaignId, CAMPAIGN_RULES, 1_000)
+    await recordNotices(sql, campaignId, CAMPAIGN_RULES, notices.map(answer))
     return notices
   }
   return {
@@ -191,7 +164,7 @@ it('the gate knows what became of announcements after their receipts were forgot
 })
 
 it('who could not be sent an announcement, and can be reached since, is sent another', async () => {
-  const member = eligible(1)
+  const member = eligibleMember(1)
   const { decide, send, stateOf } = await begin([member])
   await decide()
   await send(({ noticeId }) => ({ noticeId, result: 'refused', channel: 'sms' }))
@@ -205,7 +178,7 @@ it('who could not be sent an announcement, and can be reached since, is sent ano
 })
 
 it('who is excluded and had no address is asked to make settings once there is one', async () => {
-  const member = eligible(1, { phone: null, phoneCountry: null, email: null })
+  const member = eligibleMember(1, { phone: null, phoneCountry: null, email: null })
   const { decide, send } = await begin([member])
   await decide()
   expect(await send(({ noticeId }) => ({ noticeId, result: 'dropped' }))).toMatchObject([{ phone: null, email: null }])

@@ -6,12 +6,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { applyReceipts } from '../postgres/receipts.ts'
 import {
   addMembers,
+  eligibleMember,
   OPEN_GATE,
   planOf,
   sampleMember,
   standings,
   startCampaign,
-  type SampleMember,
 } from './support/campaigns.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
@@ -31,19 +31,10 @@ afterEach(async () => {
   await system.simulators.clear()
 })
 
-const eligible = (index: number): SampleMember => ({
-  ...sampleMember(index),
-  status: 'active',
-  phone: `+8190${String(20_000_000 + index)}`,
-  phoneCountry: 'JP',
-  birthDate: '1980-01-01',
-  familyCard: false,
-  notificationPreference: 'email',
-})
 async function begin(count: number, plan: Parameters<typeof startCampaign>[1]) {
   await addMembers(
     system,
-    Array.from({ length: count }, (_, index) => eligible(index)),
+    Array.from({ length: count }, (_, index) => eligibleMember(index)),
   )
   campaign = await startCampaign(system, plan)
 }
@@ -61,7 +52,7 @@ it('a start by a Temporal client is recorded as claimed, whatever it says of its
 })
 
 it('a command that comes with the start is obeyed once the campaign has begun', async () => {
-  await addMembers(system, [eligible(0)])
+  await addMembers(system, [eligibleMember(0)])
   const command = { command: 'pause', by: 'hanako', why: 'not before Monday' } as const
   campaign = await startCampaign(system, planOf([100]), { command })
   await until(async () => (await campaign.status())?.state === 'paused')
@@ -188,7 +179,7 @@ describe('a gate', () => {
 
   it('fails on sends that the provider refuses', async () => {
     for (let index = 0; index < 4; index++) {
-      await system.simulators.faults({ to: eligible(index).phone!, status: 422 })
+      await system.simulators.faults({ to: eligibleMember(index).phone!, status: 422 })
     }
     await begin(10, planOf([100], { gate: { ...OPEN_GATE, maxSendFailurePercent: 20, minMessages: 5 } }))
     await stateIs('paused')
@@ -224,7 +215,7 @@ describe('a command', () => {
   })
 
   it('completes nothing while an announced date has not come, or a notice is due', async () => {
-    await system.simulators.faults({ provider: 'vonage', to: eligible(1).phone!, status: 503 })
+    await system.simulators.faults({ provider: 'vonage', to: eligibleMember(1).phone!, status: 503 })
     await begin(2, planOf([100]))
     await phaseIs('announcing')
     const refusal = () =>

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OTP_EVENTS } from '../kafka/topics.ts'
-import { PROCESS_SECTIONS, type ProcessName } from '../config.ts'
+import { PROCESS_SECTIONS, type ConfiguredProcess } from '../config.ts'
 import { diagnose } from '../operations/doctor.ts'
 import type { Part as Looked } from '../operations/finding.ts'
 import { startOwnStack, type OwnStack } from './support/own-stack.ts'
@@ -40,7 +40,7 @@ async function otp(args: readonly string[], changed: Record<string, string | und
   return { code, out, err }
 }
 async function doctor(changed: Record<string, string | undefined> = {}) {
-  const processes = Object.keys(PROCESS_SECTIONS) as ProcessName[]
+  const processes = Object.keys(PROCESS_SECTIONS) as ConfiguredProcess[]
   return diagnose({ ...env, ...changed }, processes)
 }
 const found = async (changed: Record<string, string | undefined> = {}) => (await doctor(changed)).findings

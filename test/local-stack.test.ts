@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { PROCESS_SECTIONS, type ProcessName } from '../config.ts'
+import { PROCESS_SECTIONS, type ConfiguredProcess } from '../config.ts'
 import { readEndpoints } from '../local/endpoints.ts'
 import type { Endpoints } from '../local/endpoints.ts'
 import { runningEnvironment } from '../local/running-environment.ts'
@@ -146,7 +146,7 @@ describe('a start on one machine', () => {
   test('is what the doctor looks at where the environment names nothing else', async () => {
     const env = (await runningEnvironment(folder, {}))!
     expect(env).toMatchObject({ DATABASE_URL: endpoints.database, TEMPORAL_ADDRESS: endpoints.temporal })
-    expect(await diagnose(env, Object.keys(PROCESS_SECTIONS) as ProcessName[])).toEqual({
+    expect(await diagnose(env, Object.keys(PROCESS_SECTIONS) as ConfiguredProcess[])).toEqual({
       looked: PARTS,
       findings: [],
     })

@@ -20,23 +20,19 @@ import {
   takeNotices,
 } from '../postgres/campaigns.ts'
 import { closeOverdue, readChallenge } from '../postgres/challenges.ts'
-import { paceOf } from '../postgres/provider-pace.ts'
 import { unlockMember } from '../postgres/support.ts'
-import { addMembers, changeMember, OPEN_GATE, planOf, sampleMember } from './support/campaigns.ts'
+import {
+  addMembers,
+  CAMPAIGN_RULES,
+  changeMember,
+  eligibleMember,
+  OPEN_GATE,
+  planOf,
+  takenBySms,
+} from './support/campaigns.ts'
 import { checkOutbox, faultsOf, PUBLISHED_TYPES } from './support/otp-events.ts'
 import { judgeFor, startByClient, startSystem, wrongCode, type System } from './support/system.ts'
 
-const RULES = {
-  adultAge: 18,
-  smsCountries: ['JP'],
-  smsRefusedPrefixes: [],
-  enforceAfterSeconds: 0,
-  leaseSeconds: 30,
-  pace: paceOf(
-    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
-    { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
-  ),
-}
 const event = toCloudEvent({
   id: 1,
   eventId: randomUUID(),
@@ -121,22 +117,15 @@ describe('the system', () => {
     const { sql } = system
     await startCampaign(sql, { campaignId, plan, by: 'test', claimed: false })
     const decide = async () => {
-      while ((await stepCampaign(sql, campaignId, RULES, 100)) !== undefined);
+      while ((await stepCampaign(sql, campaignId, CAMPAIGN_RULES, 100)) !== undefined);
     }
     return {
       decide,
       announce: async () => {
         await openWave(sql, campaignId, 1)
         await decide()
-        const notices = await takeNotices(sql, campaignId, RULES, 100)
-        const results = notices.map(({ noticeId }) => ({
-          noticeId,
-          result: 'accepted' as const,
-          channel: 'sms' as const,
-          provider: 'vonage',
-          messageId: noticeId,
-        }))
-        await recordNotices(sql, campaignId, RULES, results)
+        const notices = await takeNotices(sql, campaignId, CAMPAIGN_RULES, 100)
+        await recordNotices(sql, campaignId, CAMPAIGN_RULES, notices.map(takenBySms))
         await startBake(sql, campaignId, 1)
       },
       judge: () => judgeWave(sql, campaignId, 1),
@@ -152,15 +141,7 @@ describe('the system', () => {
 
   async function everyStepOfCampaigns() {
     const { sql } = system
-    const eligible = Array.from({ length: 3 }, (_, index) => ({
-      ...sampleMember(index + 1),
-      status: 'active' as const,
-      birthDate: '1980-01-01',
-      familyCard: false,
-      phone: `+8190${20_000_000 + index}`,
-      phoneCountry: 'JP',
-      notificationPreference: 'email' as const,
-    }))
+    const eligible = Array.from({ length: 3 }, (_, index) => eligibleMember(index + 1))
     await sql`truncate members`
     await addMembers(system, eligible)
     const [first, second, third] = eligible

@@ -60,7 +60,7 @@ const { rollBackCampaign } = proxyActivities<CampaignActivities>({ ...WORK, summ
 const LOOK_EVERY_MS = 60_000
 /** Each look counts all members. */
 const LEAST_WAIT_MS = 1_000
-/** For each member counted, who wait for the next look: ten seconds for a million, which are counted in a fraction of one. */
+/** For each member counted, until members who changed are looked at: ten seconds for a million. */
 const REST_MS_A_MEMBER = 0.01
 /** Continue as new at the latest here, whatever the server suggests (R8). */
 const MOST_EVENTS = 2_000

@@ -1,8 +1,8 @@
 -- What the statements of a challenge share.
 --
--- Lock order, everywhere: idempotency key (advisory) → head row → destination, address, block of numbers (advisory) → provider_pace → challenge
--- rows. Several heads are taken in member_id order. Reads that decide come after the head lock, each a statement of its own, so that
--- they see what the previous holder committed (READ COMMITTED).
+-- Lock order, everywhere: idempotency key (advisory) → head row → destination, address, block of numbers (advisory) →
+-- provider_pace → challenge rows. Several heads are taken in member_id order. Reads that decide come after the head lock,
+-- each a statement of its own, so that they see what the previous holder committed (READ COMMITTED).
 
 -- Takes the member's row lock, and makes the row for a member who never had a challenge.
 create or replace function lock_head(member text) returns challenge_heads

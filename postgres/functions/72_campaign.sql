@@ -253,8 +253,8 @@ as $$
   from campaigns c where c.campaign_id = campaign
 $$;
 
--- What the page draws over time: a sample, at most one every `every_seconds`, and fewer as the campaign grows older: some
--- thousands, however long it stands.
+-- What the page draws over time: a sample, at most one every `every_seconds`, and one in a two-thousandth of the campaign's
+-- age: under twenty thousand in a year.
 create or replace function sample_campaign(campaign text, every_seconds float8) returns void
   language sql volatile
 as $$

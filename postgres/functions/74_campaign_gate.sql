@@ -36,7 +36,7 @@ as $$
     from campaign_members cm
     join challenges o on was_enforced_at(cm, o.send_began_at) and o.member_id = cm.member_id and o.channel = 'sms'
       and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
-    where cm.campaign_id = campaign and cm.wave <= number
+    where cm.campaign_id = campaign and cm.wave <= number and cm.enforced_at is not null
   )
   select jsonb_build_object(
     'messages', sent, 'sendFailures', refused, 'delivered', delivered, 'negativeReceipts', failed,

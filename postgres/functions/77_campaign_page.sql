@@ -95,7 +95,7 @@ as $$
       and o.outcome in ('verified', 'expired', 'attempts_exhausted', 'undeliverable')
     left join members m on m.member_id = cm.member_id
     left join destinations d on d.member_id = cm.member_id
-    where cm.campaign_id = campaign
+    where cm.campaign_id = campaign and cm.enforced_at is not null
     group by grouping sets ((cm.wave), (carrier_word(effective_carrier(m, d))))
   ),
   rates as (

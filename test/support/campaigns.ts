@@ -3,6 +3,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { CampaignCommand, CampaignInput, CampaignPlan, CampaignStatus, Gate } from '../../domain/campaign.ts'
+import type { Notice, NoticeResult } from '../../postgres/campaigns.ts'
+import { paceOf } from '../../postgres/provider-pace.ts'
 import { campaignCommandSignal, campaignCommandUpdate, campaignStatusQuery } from '../../workflows/campaign-messages.ts'
 import type { System } from './system.ts'
 
@@ -59,6 +61,40 @@ export const sampleMember = (index: number): SampleMember => {
     notificationPreference: index % 3 === 0 ? 'sms' : 'email',
   }
 }
+
+/** One whom a campaign announces to, the nth always the same. */
+export const eligibleMember = (index: number, more: Partial<SampleMember> = {}): SampleMember => ({
+  ...sampleMember(index),
+  status: 'active',
+  phone: `+8190${String(20_000_000 + index)}`,
+  phoneCountry: 'JP',
+  birthDate: '1980-01-01',
+  familyCard: false,
+  notificationPreference: 'email',
+  ...more,
+})
+
+/** For the statements that the campaign worker uses, where a test calls them itself: dates come at once. */
+export const CAMPAIGN_RULES = {
+  adultAge: 18,
+  smsCountries: ['JP'],
+  smsRefusedPrefixes: [],
+  enforceAfterSeconds: 0,
+  leaseSeconds: 30,
+  pace: paceOf(
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
+  ),
+}
+
+/** What the sender records of a notice that the SMS provider took. */
+export const takenBySms = ({ noticeId }: Pick<Notice, 'noticeId'>): NoticeResult => ({
+  noticeId,
+  result: 'accepted',
+  channel: 'sms',
+  provider: 'vonage',
+  messageId: noticeId,
+})
 
 export async function addMembers(system: Pick<System, 'sql'>, members: readonly SampleMember[]): Promise<void> {
   const { sql } = system
