@@ -7,6 +7,7 @@ const ALONE = [
   'test/fault-run.test.ts',
   'test/local-stack.test.ts',
   'test/nexus.test.ts',
+  'test/processes.test.ts',
   'test/provider-pace.test.ts',
   'test/roles.test.ts',
 ]

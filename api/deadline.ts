@@ -6,8 +6,8 @@ import { defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/c
 import type { Sql } from '../postgres/connect.ts'
 import type { TemporalAddress } from '../temporal/connect.ts'
 
-/** For the statements of one step of a request. */
-const POSTGRES_DEADLINE_MS = 2_500
+/** For the statements of one step of a request; the server ends a statement that takes as long. */
+export const POSTGRES_DEADLINE_MS = 2_500
 /** Steps that wait for Postgres at once, those included that were given up; beyond, none is begun. */
 const MOST_STEPS = 1_000
 /** For one try of one call. */
@@ -91,8 +91,6 @@ export function bounded(address: TemporalAddress): TemporalAddress {
       channelArgs: {
         ...address.connectionOptions.channelArgs,
         'grpc.service_config': JSON.stringify({ loadBalancingConfig: [], methodConfig: [methodConfig] }),
-        // The pause before a lost connection is opened anew; grpc's own grows to two minutes.
-        'grpc.max_reconnect_backoff_ms': 2_000,
       },
       interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: TEMPORAL_TRIES }))],
     },

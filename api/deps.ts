@@ -1,8 +1,10 @@
 import type { Client } from '@temporalio/client'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Registry } from 'prom-client'
 import type { SentWaiter } from '../client/sent-waiter.ts'
 import type { Config, Policy } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
+import type { Health } from '../process/health.ts'
 import type { Proofs } from '../proofs/proof.ts'
 import type { Background } from './background.ts'
 import type { InPostgres } from './deadline.ts'
@@ -25,6 +27,9 @@ export interface ApiDeps {
   readonly codes: Config<'codes'>['codes']
   readonly policy: Policy
   readonly campaign: Config<'campaign'>['campaign']
+  /** What `/metrics` shows. */
+  readonly registry: Registry
+  readonly health: Pick<Health, 'readiness'>
   readonly log: FastifyBaseLogger
 }
 

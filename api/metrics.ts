@@ -1,18 +1,16 @@
 /**
- * What Prometheus is told (O4). A registry for each server, so that several in one process do not meet.
+ * What Prometheus is told (O4).
  */
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import { createDeliveryHistogram } from '../metrics/challenges.ts'
 import { createRefusalCounter } from '../metrics/refusals.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-export function createMetrics() {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+/** @param registry of one server alone: several cannot share the names */
+export function createMetrics(registry: Registry) {
   const registers = [registry]
   return {
-    registry,
     started: new Counter({
       name: 'otp_challenges_started_total',
       help: 'Challenges admitted over HTTP',

@@ -1,18 +1,28 @@
 /**
- * For operators and orchestrators, without a key: health, readiness, metrics.
+ * For operators and orchestrators, without a key: health, readiness, metrics (Q8).
  */
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { within } from './deadline.ts'
-import type { RouteDeps } from './deps.ts'
+import type { Part } from '../process/parts.ts'
+import { postgresParts } from '../process/postgres.ts'
+import { temporalPart } from '../process/temporal.ts'
+import type { ApiDeps, RouteDeps } from './deps.ts'
 import { problem } from './problems.ts'
 import { jsonResponse, problemResponses } from './schemas.ts'
 
-const READY_WITHIN_MS = 2_000
 const TAGS = ['operations']
 
-export function operationsRoutes(instance: FastifyInstance, { sql, temporal, metrics }: RouteDeps): void {
+/**
+ * What the API needs, and what it only reports: without Temporal codes are judged as ever, and taking the instance out of service
+ * would help nobody.
+ */
+export const apiParts = ({ sql, temporal }: Pick<ApiDeps, 'sql' | 'temporal'>): Record<string, Part> => ({
+  ...postgresParts(sql),
+  temporal: { ...temporalPart(temporal), needed: false },
+})
+
+export function operationsRoutes(instance: FastifyInstance, { health, registry }: RouteDeps): void {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   app.get(
@@ -28,35 +38,34 @@ export function operationsRoutes(instance: FastifyInstance, { sql, temporal, met
     async () => ({ status: 'ok' as const }),
   )
 
-  const { namespace } = temporal.options
-  const look = () =>
-    within(READY_WITHIN_MS, Promise.all([sql`select 1`, temporal.workflowService.describeNamespace({ namespace })]))
-  // One look at a time, whoever asks how often.
-  let looking: Promise<unknown> | undefined
-
   app.get(
     '/readyz',
     {
       schema: {
-        summary: 'Whether Postgres and Temporal can be reached',
+        summary:
+          'Whether codes can be judged: Postgres takes writes. Temporal is reported beside; without it starts get 503',
         tags: TAGS,
         security: [],
         response: {
-          200: jsonResponse(z.object({ status: z.literal('ready') }), 'They can'),
+          200: jsonResponse(
+            z.object({
+              status: z.literal('ready'),
+              parts: z.record(z.string(), z.string()).describe('Each part: ok, or why it cannot be used'),
+            }),
+            'They can',
+          ),
           ...problemResponses('unavailable'),
         },
       },
     },
     async () => {
-      looking ??= look().finally(() => (looking = undefined))
-      await looking.catch(() => {
-        throw problem('unavailable', 'Postgres or Temporal cannot be reached.', { retryAfter: 1 })
-      })
-      return { status: 'ready' as const }
+      const { status, parts } = await health.readiness()
+      if (status === 'ready') return { status, parts }
+      throw problem('unavailable', 'This instance cannot judge codes just now.', { retryAfter: 1, parts })
     },
   )
 
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    reply.type(registry.contentType).send(await registry.metrics()),
   )
 }

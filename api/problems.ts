@@ -53,6 +53,8 @@ export interface ProblemExtras {
   readonly advice?: Advice
   /** With `challenge_closed`: the outcome that stands. */
   readonly outcome?: Outcome
+  /** With `unavailable` of `/readyz`: what was seen of each part. */
+  readonly parts?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -158,8 +160,11 @@ const UNREACHABLE = new Set([
   'CONNECTION_DESTROYED',
   'CONNECT_TIMEOUT',
 ])
-/** SQLSTATE classes of a server that cannot work just now, or will not let us in. */
-const SERVER_UNAVAILABLE = /^(?:08|28|3D|40|53|55|57|58)[0-9A-Z]{3}$/
+/**
+ * SQLSTATEs of a server that cannot work just now, or will not let us in: whole classes, one that takes no writes, and one whose
+ * schema is not there yet.
+ */
+const SERVER_UNAVAILABLE = /^(?:(?:08|28|3D|40|53|55|57|58)[0-9A-Z]{3}|25006|42P01|42883)$/
 
 /** Whether a part that we depend on is at fault: Postgres, Temporal, or a master key that is missing (I8). */
 function isUnavailable(error: unknown): boolean {

@@ -24,6 +24,10 @@ const problemSchema = z
     retryAfter: count.optional().describe('Seconds until it makes sense to try again; the header Retry-After too'),
     reason: z.string().optional().describe('With undeliverable: why'),
     advice: z.enum(ADVICE).optional().describe('With undeliverable: what the member should do'),
+    parts: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('With unavailable of /readyz: what was seen of each part'),
     outcome: z.enum(OUTCOMES).optional().describe('With challenge_closed: the outcome that stands'),
     requestId: z.string().optional().describe('As the header X-Request-Id has it, and our log'),
   })

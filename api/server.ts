@@ -85,7 +85,7 @@ export function buildServer(deps: ApiDeps): FastifyInstance {
 
   const closing = new AbortController()
   const background = createBackground(log)
-  const metrics = createMetrics()
+  const metrics = createMetrics(deps.registry)
   const proofs = createProofs(deps.pages.proofKeys, deps.pages.publicUrl)
   const inPostgres = boundPostgres(deps.sql)
   const inReports = boundPostgres(deps.reports, REPORTS)

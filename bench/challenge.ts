@@ -43,7 +43,7 @@ async function connectAll(stack: BenchStack) {
     connectionOptions: { address: stack.temporal },
     namespace: 'default',
   })
-  const sentWaiter = await createSentWaiter(sql)
+  const sentWaiter = createSentWaiter(sql)
   const outbox = createOutboxReader(stack.simulators)
   const loops: Record<Loop['name'], Loop> = {
     bare: createBareLoop({ temporal, worker: stack.bareWorker, outbox }),
@@ -57,7 +57,6 @@ async function connectAll(stack: BenchStack) {
     statements: await createStatementMeter(administrator, new URL(postgres.url).pathname.slice(1)),
     cpu: createCpuMeter(stack.pids),
     async close() {
-      await sentWaiter.close()
       await Promise.all([sql.end({ timeout: 2 }), administrator.end({ timeout: 2 }), temporal.connection.close()])
     },
   }

@@ -1,18 +1,20 @@
 /**
  * Wakes the campaign that stands when members have changed (M4).
  */
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client'
+import { Client, WorkflowNotFoundError } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { standingCampaign } from '../postgres/campaigns.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { campaignChangedSignal } from '../workflows/campaign-messages.ts'
 import { campaignWorkflowId } from '../workflows/ids.ts'
-import { temporalAddress } from '../temporal/connect.ts'
+import { lazyConnection, temporalAddress } from '../temporal/connect.ts'
 
 /** At most one signal in this time, however many members change. */
 const EVERY_MS = 1_000
 
 export interface CampaignAlarm {
+  /** By which it wakes campaigns. */
+  readonly temporal: Client
   /** Members changed. Returns at once; what is lost costs a minute, after which the campaign looks by itself. */
   ring(): void
   stop(): Promise<void>
@@ -20,8 +22,10 @@ export interface CampaignAlarm {
 
 export function createCampaignAlarm({ sql, log }: { sql: Sql; log: Logger }): CampaignAlarm {
   const { connectionOptions, namespace } = temporalAddress()
-  const connection = Connection.lazy(connectionOptions)
-  const temporal = new Client({ connection, ...(namespace !== undefined && { namespace }) })
+  const temporal = new Client({
+    connection: lazyConnection(connectionOptions),
+    ...(namespace !== undefined && { namespace }),
+  })
   let timer: NodeJS.Timeout | undefined
 
   const wake = async () => {
@@ -39,12 +43,13 @@ export function createCampaignAlarm({ sql, log }: { sql: Sql; log: Logger }): Ca
   }
 
   return {
+    temporal,
     ring() {
       timer ??= setTimeout(() => void wake(), EVERY_MS).unref()
     },
     async stop() {
       clearTimeout(timer)
-      await connection.close()
+      await temporal.connection.close()
     },
   }
 }

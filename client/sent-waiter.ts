@@ -15,12 +15,12 @@ export interface SentWaiter {
    * @returns the challenge as it stands then, or after `timeoutMs`
    */
   wait(challenge: Challenge, options: { timeoutMs: number; lookEveryMs?: number }): Promise<Challenge>
-  close(): Promise<void>
 }
 
 const isDecided = ({ sentAt, outcome }: Pick<Challenge, 'sentAt' | 'outcome'>) => sentAt !== null || outcome !== null
 
-export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
+/** Listens from now on, and again by itself after each lost connection, until the pool ends. */
+export function createSentWaiter(sql: Sql): SentWaiter {
   const waiting = new Map<string, Set<(notice: Notice | undefined) => void>>()
 
   const onNotice = (payload: string) => {
@@ -31,7 +31,8 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
   const onListening = () => {
     for (const wakes of waiting.values()) for (const wake of wakes) wake(undefined)
   }
-  const listening = await sql.listen('challenge_changed', onNotice, onListening)
+  // Where Postgres is away now, postgres.js listens as soon as it is there.
+  void sql.listen('challenge_changed', onNotice, onListening).catch(() => {})
 
   const nextNotice = (challengeId: string, timeoutMs: number) =>
     new Promise<Notice | undefined>((resolve) => {
@@ -56,5 +57,5 @@ export async function createSentWaiter(sql: Sql): Promise<SentWaiter> {
     }
     return standing
   }
-  return { wait, close: () => listening.unlisten() }
+  return { wait }
 }

@@ -13,7 +13,7 @@ const LOGGED = ['broker', 'topic', 'partition', 'groupId', 'retryCount', 'retryT
 
 /**
  * A Kafka client; connects when a consumer or producer of it does. Lost connections come back by themselves: within
- * 3 s of the broker's return, since nothing here waits longer between two tries.
+ * a second of the broker's return, since nothing here waits longer between two tries.
  */
 export const connectKafka = (config: Config<'kafka'>['kafka'], { clientId, log }: KafkaOptions): Kafka =>
   new Kafka({
@@ -22,7 +22,7 @@ export const connectKafka = (config: Config<'kafka'>['kafka'], { clientId, log }
     ssl: config.ssl,
     ...(config.sasl && { sasl: config.sasl as never }),
     connectionTimeout: 3_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 3_000, retries: 10 },
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 30 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const fields = Object.fromEntries(LOGGED.map((name) => [name, entry.log[name] as unknown]))

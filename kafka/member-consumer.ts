@@ -30,7 +30,7 @@ export interface MemberConsumerOptions {
   readonly deadLetterTopic?: string
   /** Called after members changed. */
   readonly onChanged?: () => void
-  /** After that without a heartbeat the group counts this consumer as dead, and others take over. Default 10 s. */
+  /** After that without a heartbeat the group counts this consumer as dead, and others take over: so long a broker that was restarted waits for it. Default 6 s. */
   readonly sessionTimeoutMs?: number
   /** Where events are counted. */
   readonly registry?: Registry
@@ -41,6 +41,8 @@ export interface MemberConsumer {
   start(): Promise<void>
   /** Finishes what is being written, commits and leaves the group. */
   stop(): Promise<void>
+  /** Whether it is in its group now, and given partitions. */
+  isJoined(): boolean
   /** Resolves when kafkajs gave up for good: the process should end, so that its supervisor starts it anew. */
   readonly crashed: Promise<Error>
 }
@@ -66,7 +68,7 @@ export function createMemberConsumer({
   topic = MEMBER_EVENTS,
   deadLetterTopic = MEMBER_EVENTS_DEAD_LETTERS,
   onChanged = () => {},
-  sessionTimeoutMs = 10_000,
+  sessionTimeoutMs = 6_000,
   registry = new Registry(),
 }: MemberConsumerOptions): MemberConsumer {
   const counter = createEventCounter(registry)
@@ -81,8 +83,13 @@ export function createMemberConsumer({
   const stopping = new AbortController()
   const joined = Promise.withResolvers<void>()
   const crashed = Promise.withResolvers<Error>()
-  consumer.on(consumer.events.GROUP_JOIN, () => joined.resolve())
+  let isJoined = false
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    isJoined = true
+    joined.resolve()
+  })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
+    isJoined = false
     if (!payload.restart) crashed.resolve(payload.error)
   })
 
@@ -150,6 +157,7 @@ export function createMemberConsumer({
   }
 
   return {
+    isJoined: () => isJoined,
     crashed: crashed.promise,
     start: async () => {
       await Promise.all([producer.connect(), consumer.connect()])

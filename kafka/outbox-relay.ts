@@ -32,13 +32,13 @@ export interface OutboxRelayOptions {
 }
 
 export interface OutboxRelay {
-  /** Resolves once Kafka and Postgres were reached; from then on it relays, or stands by. */
-  start(): Promise<void>
+  /** Relays, or stands by, until {@link stop}; whatever is away meanwhile, it tries again. */
+  run(): Promise<void>
   /** Finishes the batch in hand. */
   stop(): Promise<void>
 }
 
-/** Builds the relay; nothing connects before `start`. */
+/** Builds the relay; nothing connects before `run`. */
 export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS, onRelayed }: OutboxRelayOptions): OutboxRelay {
   let producer: Producer | undefined
   let running: Promise<void> | undefined
@@ -77,7 +77,9 @@ export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS, onRelay
     await failed?.disconnect().catch(() => {})
   }
 
-  const run = async () => {
+  const relayAll = async () => {
+    // Listens again by itself after each lost connection; a notification that is missed meanwhile costs a second.
+    void sql.listen(CHANNEL, alarm.ring).catch(() => {})
     while (!stopping.signal.aborted) {
       try {
         if (await relayBatch()) continue
@@ -90,11 +92,7 @@ export function createOutboxRelay({ kafka, sql, log, topic = OTP_EVENTS, onRelay
   }
 
   return {
-    start: async () => {
-      producer = await connect()
-      await sql.listen(CHANNEL, alarm.ring)
-      running = run()
-    },
+    run: () => (running ??= relayAll()),
     stop: async () => {
       stopping.abort()
       await running

@@ -5,11 +5,11 @@ import { context, trace } from '@opentelemetry/api'
 import { pino, type DestinationStream, type Logger } from 'pino'
 import { describeError } from './describe-error.ts'
 
-/** Of requests, of Kafka, of providers, and of Temporal's SDK. No free text, and of a member nothing but the id. */
+/** Of requests, of parts and Kafka, of providers, and of Temporal's SDK. No free text, and of a member nothing but the id. */
 const FIELDS = new Set(
   [
     'reqId traceId method route status ms caller sub url',
-    'topic partition firstOffset count reason code groupId memberCount',
+    'part topic partition firstOffset count reason code groupId memberCount',
     'kafkajs broker brokerError retryCount retryTime',
     'provider kind message campaignId',
     'sdkComponent namespace taskQueue workflowId runId workflowType activityId activityType attempt isLocal durationMs',

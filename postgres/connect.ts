@@ -25,6 +25,8 @@ export const connect = (url: string, { poolSize = 10, name, statementTimeoutMs =
   postgres(url, {
     max: poolSize,
     connect_timeout: 5,
+    // A standby, or a server that was made read-only, is not ours; where the URL names several hosts the next one is tried.
+    target_session_attrs: 'read-write',
     backoff: (tries) => Math.min(tries / 20, MOST_PAUSE_SECONDS),
     prepare: true,
     onnotice: () => {},

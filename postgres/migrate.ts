@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ConfigError, loadConfig } from '../config.ts'
 import { connect } from './connect.ts'
 import type { Sql } from './connect.ts'
 
@@ -43,6 +42,13 @@ export async function missingMigrations(sql: Sql): Promise<string[]> {
   return files.map((file) => file.replace(/_.*$/, '')).filter((version) => !versions.has(version))
 }
 
+/** Whether a {@link migrate} is at work just now: it holds its lock until migrations and functions are both applied. */
+export async function isMigrating(sql: Sql): Promise<boolean> {
+  const [row] = await sql<[{ isFree: boolean }]>`
+    select pg_try_advisory_xact_lock_shared(${MIGRATION_LOCK}::bigint) as "isFree"`
+  return !row.isFree
+}
+
 async function applyMigrations(url: string) {
   const target = new URL(url)
   // dbmate's driver insists on TLS unless told otherwise, ours on none: what the URL leaves open is ours to say.
@@ -68,13 +74,4 @@ async function applyFunctions(sql: Sql) {
     await transaction`set local check_function_bodies = off`
     for (const source of sources) await transaction.unsafe(source)
   })
-}
-
-if (import.meta.main) {
-  try {
-    await migrate(loadConfig(['postgres']).postgres.url)
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
-    process.exitCode = error instanceof ConfigError ? 2 : 1
-  }
 }

@@ -3,6 +3,8 @@
  * encrypts what is typed there. Speaks Temporal's remote codec protocol: `POST /decode` and `POST /encode` with
  * `{"payloads": [{"metadata": {…base64}, "data": base64}]}`, answered with the same.
  *
+ * `GET` of health and metrics is for anybody who reaches it, as at every process.
+ *
  * It serves web pages of the configured origins only, and where callers are configured nobody but them. Without, whoever
  * reaches it reads all payloads: then it belongs on one machine. Each decoding is logged: who, of which namespace, how many
  * payloads, and nothing of what they hold.

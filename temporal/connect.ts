@@ -36,6 +36,13 @@ export interface TemporalAddress {
   readonly namespace?: string | undefined
 }
 
+/** The pause before a lost connection is opened anew; grpc's own grows to two minutes. */
+const RECONNECT_WITHIN = { 'grpc.max_reconnect_backoff_ms': 2_000 }
+
+/** A connection that is opened at the first call, and again soon after Temporal was away. Close it with `close()`. */
+export const lazyConnection = ({ channelArgs, ...options }: ConnectionOptions): Connection =>
+  Connection.lazy({ ...options, channelArgs: { ...RECONNECT_WITHIN, ...channelArgs } })
+
 /** A client that speaks through the codec. Connects at the first call. Close it with `client.connection.close()`. */
 export function connectTemporal(
   codecKeys: KeyRing,
@@ -43,7 +50,7 @@ export function connectTemporal(
   interceptors: readonly WorkflowClientInterceptor[] = [],
 ): Client {
   return new Client({
-    connection: Connection.lazy(connectionOptions),
+    connection: lazyConnection(connectionOptions),
     ...(namespace !== undefined && { namespace }),
     dataConverter: clientDataConverter(codecKeys),
     interceptors: { workflow: [...interceptors] },

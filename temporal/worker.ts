@@ -17,10 +17,13 @@ import { bundleWorkflows } from './workflow-bundle.ts'
 
 const LOG_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
 
-/** Call it before anything else of the SDK: its log goes to `log`, its metrics to a port of their own where one is set. */
+/**
+ * Call it before anything else of the SDK: its log goes to `log`, its metrics to a port of their own where one is set. Signals
+ * are the process's to heed (`process/run.ts`).
+ */
 export function installRuntime(log: Logger, metrics: Config<'metrics'>['metrics']): void {
   Runtime.install({
-    shutdownSignals: ['SIGTERM', 'SIGINT'],
+    shutdownSignals: [],
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[LOG_LEVELS[level]](meta ?? {}, message)),
     ...sdkMetrics(metrics),
   })
@@ -34,8 +37,10 @@ function sdkMetrics({ host, temporalPort }: Config<'metrics'>['metrics']): Pick<
 }
 
 export interface ConnectedWorker {
-  /** Until the process is told to stop, and what is in hand is finished; then its connection is closed. */
+  /** Takes tasks. Settles when the worker has ended: after {@link stop}, or because it failed. */
   run(): Promise<void>
+  /** Takes no new task, and resolves when what is in hand is finished; an activity that takes over 3 s is cut off. */
+  stop(): Promise<void>
 }
 
 /** How a worker's executions fare when a newer build is deployed; see docs/deploying.md. */
@@ -62,21 +67,26 @@ type WorkerSetUp = Omit<WorkerOptions, 'connection' | 'namespace' | 'dataConvert
   readonly deployment: Deployment
 }
 
+/** Waits for a part for as long as it takes (`process/parts.ts`). */
+interface Waiting {
+  wait<T>(part: string, attempt: () => Promise<T>): Promise<T>
+}
+
 /**
- * A worker on a connection of its own, to where the environment says that Temporal is.
+ * A worker on a connection of its own, to where the environment says that Temporal is. Waits for Temporal.
  *
  * @param options what this worker has beside: its task queue, workflows and activities
- * @throws where Temporal cannot be reached
  */
 export async function connectWorker(
   { codecKeys, buildId }: Pick<Config<'temporal'>['temporal'], 'codecKeys' | 'buildId'>,
   log: Pick<Logger, 'warn'>,
+  parts: Waiting,
   { deployment, workflowsPath, interceptors, ...options }: WorkerSetUp,
 ): Promise<ConnectedWorker> {
   const { connectionOptions, namespace = 'default' } = temporalAddress()
   const { workflowModules, ...otherInterceptors } = interceptors ?? {}
   const [connection, workflowBundle] = await Promise.all([
-    NativeConnection.connect(connectionOptions),
+    parts.wait('temporal', () => NativeConnection.connect(connectionOptions)),
     bundleWorkflows(workflowsPath, workflowModules),
   ])
   const worker = await Worker.create({
@@ -91,9 +101,12 @@ export async function connectWorker(
     ...(buildId !== undefined && versioned(deployment, buildId)),
     ...options,
   })
+  let running: Promise<void> | undefined
   return {
-    async run() {
-      await worker.run()
+    run: () => (running ??= worker.run()),
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown()
+      await running
       await connection.close()
     },
   }

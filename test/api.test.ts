@@ -564,7 +564,10 @@ describe('for operators', () => {
   it('health, readiness and metrics need no key', async () => {
     const open = { headers: { authorization: '' } }
     expect((await api.call('GET', '/healthz', open)).json()).toEqual({ status: 'ok' })
-    expect((await api.call('GET', '/readyz', open)).json()).toEqual({ status: 'ready' })
+    expect((await api.call('GET', '/readyz', open)).json()).toEqual({
+      status: 'ready',
+      parts: { postgres: 'ok', temporal: 'ok' },
+    })
     const { body } = await api.call('GET', '/metrics', open)
     expect(body).toMatch(/otp_verdicts_total\{result="verified"\} \d+/)
     expect(body).toMatch(/otp_challenges_started_total \d+/)

@@ -8,10 +8,24 @@
  * (`OTP_ORIGIN_HOST` and the like).
  */
 import { createPublicKey } from 'node:crypto'
-import { pino } from 'pino'
 import { loadConfig } from '../../config.ts'
+import { healthRoutes } from '../../process/health.ts'
+import { runProcess } from '../../process/run.ts'
 import { buildSimulators } from './app.ts'
 import type { ReceiptOptions } from './receipts.ts'
+
+function configure() {
+  const privateKey = required('VONAGE_PRIVATE_KEY').replaceAll('\\n', '\n')
+  return {
+    ...loadConfig(['messages', 'log']),
+    sendgridApiKey: required('SENDGRID_API_KEY'),
+    vonageApplicationId: required('VONAGE_APPLICATION_ID'),
+    vonagePublicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
+    receipts: receiptOptions(),
+    host: process.env['OTP_SIMULATOR_HOST'] || '127.0.0.1',
+    port: Number(process.env['OTP_SIMULATOR_PORT'] || 0),
+  }
+}
 
 function required(name: string): string {
   const value = process.env[name]
@@ -33,21 +47,12 @@ function receiptOptions(): ReceiptOptions {
   }
 }
 
-const log = pino({ name: 'simulators' })
-const privateKey = required('VONAGE_PRIVATE_KEY').replaceAll('\\n', '\n')
-const app = buildSimulators({
-  sendgridApiKey: required('SENDGRID_API_KEY'),
-  vonageApplicationId: required('VONAGE_APPLICATION_ID'),
-  vonagePublicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
-  preview: loadConfig(['messages']).messages,
-  receipts: receiptOptions(),
-  log,
+await runProcess({ name: 'simulators', configure }, async ({ config, log, registry, health, closing }) => {
+  const { host, port, messages, ...accounts } = config
+  const app = buildSimulators({ ...accounts, preview: messages, log })
+  healthRoutes(app, { health, registry })
+  closing.defer(() => app.close())
+  const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })
+  log.info({ url }, 'listening')
+  return {}
 })
-const url = await app.listen({
-  host: process.env['OTP_SIMULATOR_HOST'] || '127.0.0.1',
-  port: Number(process.env['OTP_SIMULATOR_PORT'] || 0),
-  listenTextResolver: () => 'listening',
-})
-log.info({ url }, 'ready')
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())

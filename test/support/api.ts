@@ -5,10 +5,14 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { apiParts } from '../../api/operations-routes.ts'
 import { buildServer } from '../../api/server.ts'
 import type { ApiDeps } from '../../api/deps.ts'
 import { createSentWaiter } from '../../client/sent-waiter.ts'
 import { loadConfig } from '../../config.ts'
+import { createHealth } from '../../process/health.ts'
+import { createParts } from '../../process/parts.ts'
 import { startSystem, type System } from './system.ts'
 
 /** Who calls in tests; each has a key of its own. */
@@ -70,6 +74,17 @@ export const saidBy = (answer: LightMyRequestResponse): string => {
   return JSON.stringify(said)
 }
 
+/** Of a server that has begun its work, as `api/main.ts` wires it. */
+function healthOf(deps: Pick<ApiDeps, 'sql' | 'temporal'>) {
+  const { signal } = new AbortController()
+  const parts = createParts(pino({ level: 'silent' }), signal)
+  const { schema: _schema, ...rest } = apiParts(deps)
+  parts.report(rest)
+  const health = createHealth(parts, signal)
+  health.begun()
+  return health
+}
+
 export async function startApi(overrides: Record<string, string> = {}): Promise<Api> {
   const names = Object.keys(CALLERS) as CallerName[]
   const keys = Object.fromEntries(names.map((name) => [name, randomBytes(24).toString('base64url')])) as Record<
@@ -86,7 +101,7 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
   }
   const system = await startSystem({ ...httpEnv, ...overrides })
   await system.process('workers/challenge-worker.ts')
-  const waiter = await createSentWaiter(system.sql)
+  const waiter = createSentWaiter(system.sql)
   const lines: string[] = []
   const log = pino(
     { level: 'trace' },
@@ -102,7 +117,7 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
         ...env,
       },
     )
-    const { sql, temporal } = system
+    const { sql, temporal } = { ...system, ...deps }
     const app = buildServer({
       sql,
       reports: sql,
@@ -115,6 +130,8 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       codes,
       policy,
       campaign,
+      registry: new Registry(),
+      health: healthOf({ sql, temporal }),
       log,
       ...deps,
     })

@@ -17,5 +17,5 @@ process.once('SIGTERM', () => {
     .then(() => sql.end())
     .then(() => process.exit(0))
 })
-await relay.start()
 log.info('ready')
+await relay.run()
