@@ -249,11 +249,12 @@ describe('Postgres read-only', () => {
       }
       const challenges = await Promise.all(Array.from({ length: 20 }, opened))
       const answers: { status: number; body: Record<string, unknown> }[] = []
-      let isOver = false
+      const over = new AbortController()
       const load = challenges.map(async ({ challengeId, code }, index) => {
         // Half of them guess, so that attempts are counted too; the other half have the right code.
         const submitted = index % 2 === 0 ? code : wrongCode(code)
-        while (!isOver) answers.push(await post(`/v1/challenges/${challengeId}/verify`, { code: submitted }))
+        while (!over.signal.aborted)
+          answers.push(await post(`/v1/challenges/${challengeId}/verify`, { code: submitted }))
       })
       try {
         await setReadOnly('on')
@@ -265,7 +266,7 @@ describe('Postgres read-only', () => {
         expect((await watched('api').readyz()).parts).toMatchObject({ temporal: 'ok' })
       } finally {
         await setReadOnly('off')
-        isOver = true
+        over.abort()
         await Promise.all(load)
         await administrator.end()
       }
