@@ -9,10 +9,16 @@ const MOST_CHARACTERS = 2_000
 
 /**
  * The URL as browsers will read it, if that caller may have its members sent there: same origin, and the allowed path or
- * one below it; never with credentials or a fragment.
+ * one below it; never with credentials or a fragment. Its query stays as it was given, byte for byte: it may be signed, or in another
+ * encoding than UTF-8.
  */
 export function allowedReturnUrl(rules: readonly ReturnRule[], caller: string, given: string): string | undefined {
-  if (given.length > MOST_CHARACTERS || AMBIGUOUS.test(given.split(/[?#]/)[0]!) || /[\s\p{Cc}]/u.test(given)) {
+  if (
+    !given.isWellFormed() ||
+    given.length > MOST_CHARACTERS ||
+    AMBIGUOUS.test(given.split(/[?#]/)[0]!) ||
+    /[\s\p{Cc}]/u.test(given)
+  ) {
     return undefined
   }
   const url = URL.parse(given)
@@ -22,8 +28,12 @@ export function allowedReturnUrl(rules: readonly ReturnRule[], caller: string, g
   const isAllowed = rules.some(
     (rule) => rule.caller === caller && isOriginOf(rule, url) && isBelow(rule.path, url.pathname),
   )
-  return isAllowed ? url.href : undefined
+  return isAllowed ? `${url.origin}${url.pathname}${queryOf(given) ?? ''}` : undefined
 }
+
+/** With its question mark; what no header may hold is written as browsers do. */
+const queryOf = (url: string): string | undefined =>
+  /\?.*/su.exec(url)?.[0].replaceAll(/[^!-~]+/gu, (characters) => encodeURIComponent(characters))
 
 function isOriginOf({ origin, anyPort }: ReturnRule, url: URL): boolean {
   if (!anyPort) return url.origin === origin
@@ -35,11 +45,22 @@ function isBelow(allowed: string, path: string): boolean {
   return path === allowed || path.startsWith(folder)
 }
 
-/** The way back: the URL with what the upstream is to read. Its own parameters of these names give way. */
+/** The way back: the URL with what the upstream is to read. Its own parameters of these names give way; the others stay untouched. */
 export function returnTo(returnUrl: string, values: { proof?: string; state: string | null }): string {
-  const url = new URL(returnUrl)
-  if (values.proof === undefined) url.searchParams.delete('proof')
-  else url.searchParams.set('proof', values.proof)
-  if (values.state !== null) url.searchParams.set('state', values.state)
-  return url.href
+  const [target, query = ''] = returnUrl.split(/\?(.*)/s)
+  const ours = ['proof', ...(values.state === null ? [] : ['state'])]
+  const parameters = query.split('&').filter((parameter) => parameter !== '' && !ours.includes(nameOf(parameter)))
+  if (values.proof !== undefined) parameters.push(`proof=${encodeURIComponent(values.proof)}`)
+  if (values.state !== null) parameters.push(`state=${encodeURIComponent(values.state)}`)
+  return parameters.length === 0 ? target! : `${target}?${parameters.join('&')}`
+}
+
+function nameOf(parameter: string): string {
+  const name = parameter.split('=')[0]!
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    // Of another encoding: none of ours.
+    return name
+  }
 }
