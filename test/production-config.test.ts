@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig, PROCESS_SECTIONS, sections, type ConfiguredProcess } from '../config.ts'
 import { makeDevelopmentKeys } from '../local/development-keys.ts'
+import { composeWholeEnvironment, type Addresses } from '../local/environment.ts'
 import { PRODUCTION, randomKey } from './support/production-environment.ts'
 
 type Section = keyof typeof sections
@@ -284,6 +285,26 @@ describe('where NODE_ENV is not set', () => {
     VONAGE_PRIVATE_KEY: dev.vonagePrivateKey,
     TEMPORAL_ADDRESS: 'localhost:7233',
   }
+
+  it('npm start says development, whatever it is to use (Q2)', () => {
+    const elsewhere = { DATABASE_URL: PRODUCTION['DATABASE_URL'], KAFKA_BROKERS: PRODUCTION['KAFKA_BROKERS'] }
+    const addresses: Addresses = {
+      httpHost: '127.0.0.1',
+      httpPort: 8080,
+      codecServerPort: 8081,
+      simulatorPort: 8082,
+      bankPort: 8083,
+      databaseUrl: elsewhere.DATABASE_URL!,
+      temporal: '127.0.0.1:7233',
+      temporalIsGiven: false,
+      kafka: elsewhere.KAFKA_BROKERS!,
+      metricsPorts: {},
+      uiOrigins: ['http://127.0.0.1:8233'],
+    }
+    expect(() => loadConfig(ALL, composeWholeEnvironment(addresses, dev, elsewhere))).not.toThrow()
+    const production = { ...elsewhere, NODE_ENV: 'production' }
+    expect(() => loadConfig(ALL, composeWholeEnvironment(addresses, dev, production))).toThrow(ConfigError)
+  })
 
   it('a configuration of this machine is accepted', () => expect(refused(LOCAL)).toEqual([]))
 
