@@ -15,7 +15,7 @@ import { createChallengeActions } from './challenge-actions.ts'
 import { viewOf } from './challenge-view.ts'
 import type { RouteDeps } from './deps.ts'
 import { attemptIdOf, idempotencyOf } from './idempotency.ts'
-import { hashIp } from './ip-hash.ts'
+import { ipHashOf } from './ip-hash.ts'
 import { problem } from './problems.ts'
 import {
   challengeParams,
@@ -70,7 +70,7 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         ...(channel && { channel }),
         ...(registering && { registering }),
         ...(locale !== undefined && { locale }),
-        ...(endUserIp !== undefined && { ipHash: hashIp(http.ipHashKey, endUserIp) }),
+        ...(endUserIp !== undefined && ipHashOf(http, endUserIp)),
         ...idempotencyOf({ caller, key, operation: 'start', path: PATH, body: request.body }),
       })
       return answerStarted(reply, started)

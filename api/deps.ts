@@ -19,7 +19,7 @@ export interface ApiDeps {
   readonly waiter: SentWaiter
   readonly http: Pick<
     Config<'http'>['http'],
-    'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey' | 'trustProxyHops'
+    'bodyLimitBytes' | 'requestTimeoutMs' | 'sendWaitMs' | 'ipHashKey' | 'ipLimitExempt' | 'trustProxyHops'
   >
   readonly callers: Config<'callers'>['callers']
   readonly pages: Config<'pages'>['pages']

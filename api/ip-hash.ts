@@ -1,20 +1,44 @@
 import { createHmac } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6, type BlockList } from 'node:net'
 
 /**
  * An end user's address as it is kept for the limits of C9: HMAC-SHA-256 in hex, of an IPv4 address whole, of IPv6 the
- * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4.
+ * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4. A port and brackets, as some proxies write
+ * them, are no part of an address: each connection has another port.
  *
  * @param address an IPv4 or IPv6 address; what is none, as a proxy may say, counts by its text
  */
 export function hashIp(key: Uint8Array, address: string): string {
-  return createHmac('sha256', key).update(subscriberOf(address)).digest('hex')
+  return createHmac('sha256', key)
+    .update(subscriberOf(plainOf(address)))
+    .digest('hex')
+}
+
+export interface IpRules {
+  readonly ipHashKey: Uint8Array
+  /** `OTP_IP_LIMIT_EXEMPT` */
+  readonly ipLimitExempt?: BlockList | undefined
+}
+
+/** What a start says of its end user's address: its hash, or nothing where the address is of a network that is not limited. */
+export function ipHashOf({ ipHashKey, ipLimitExempt }: IpRules, address: string): { ipHash?: string } {
+  const plain = plainOf(address)
+  const version = isIP(plain)
+  const isExempt = version !== 0 && ipLimitExempt?.check(plain, version === 4 ? 'ipv4' : 'ipv6') === true
+  return isExempt ? {} : { ipHash: hashIp(ipHashKey, plain) }
+}
+
+/** Without port, brackets, and the zone of an IPv6 address. */
+function plainOf(address: string): string {
+  const [, v6, v4] = /^\s*(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)\s*$/.exec(address) ?? []
+  const plain = v6 ?? v4 ?? address.trim()
+  const [unzoned = ''] = plain.split('%')
+  return isIPv6(unzoned) ? unzoned : plain
 }
 
 function subscriberOf(address: string): string {
-  const [plain = ''] = address.split('%')
-  if (!isIPv6(plain)) return address
-  const groups = groupsOf(plain)
+  if (!isIPv6(address)) return address
+  const groups = groupsOf(address)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (isMapped)
     return groups

@@ -1,5 +1,6 @@
 /** Who may call the API. */
 import { z } from 'zod'
+import { SCOPES } from '../domain/scopes.ts'
 import { httpUrl, int, text } from './values.ts'
 
 /** An API caller: its name, and what it may do. */
@@ -18,6 +19,7 @@ export interface KeyCaller extends ApiCaller {
 /** The caller of challenges that were started in Temporal directly. */
 export const TEMPORAL_CALLER = 'temporal'
 const API_KEYS = `wants name:sha256-of-key-in-hex:scope[+scope…], several separated by commas; no name is ${TEMPORAL_CALLER}`
+const UNKNOWN_SCOPE = `has a scope that is not known: wants some of ${Object.keys(SCOPES).join(', ')}`
 const apiCallers = z.string({ error: API_KEYS }).transform((value, context): KeyCaller[] => {
   const callers: KeyCaller[] = []
   for (const entry of value.split(',')) {
@@ -26,7 +28,12 @@ const apiCallers = z.string({ error: API_KEYS }).transform((value, context): Key
       context.addIssue({ code: 'custom', message: API_KEYS })
       return z.NEVER
     }
-    callers.push({ name: match[1]!, keySha256: match[2]!, scopes: match[3]!.split('+') })
+    const scopes = match[3]!.split('+')
+    if (!scopes.every((scope) => Object.hasOwn(SCOPES, scope))) {
+      context.addIssue({ code: 'custom', message: UNKNOWN_SCOPE })
+      return z.NEVER
+    }
+    callers.push({ name: match[1]!, keySha256: match[2]!, scopes })
   }
   return callers
 })

@@ -29,8 +29,9 @@ export const policy = z
     OTP_COOLDOWN_SECONDS: int(0, 3_600, 30),
     OTP_LIMIT_PER_10_MINUTES: int(0, 1_000, 5),
     OTP_LIMIT_PER_24_HOURS: int(0, 10_000, 20),
-    OTP_IP_LIMIT_PER_10_MINUTES: int(0, 100_000, 20),
-    OTP_IP_LIMIT_PER_24_HOURS: int(0, 1_000_000, 100),
+    /** Per end-user address: one of a carrier's has thousands of subscribers behind it. */
+    OTP_IP_LIMIT_PER_10_MINUTES: int(0, 100_000, 100),
+    OTP_IP_LIMIT_PER_24_HOURS: int(0, 1_000_000, 1_000),
     OTP_SMS_COUNTRIES: list(/^[A-Z]{2}$/, 'wants ISO 3166 country codes such as JP,TW').default(['JP']),
     /**
      * What begins so gets no SMS, whatever the country. The entries let in mobile numbers alone; this is the last gate,

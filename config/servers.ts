@@ -1,6 +1,6 @@
 /** Where each process listens. */
 import { z } from 'zod'
-import { int, keyRing, list, port, text } from './values.ts'
+import { int, keyRing, list, networks, port, text } from './values.ts'
 
 const BASE64_KEY = /^[A-Za-z0-9+/]{43}=$/
 
@@ -19,6 +19,8 @@ export const http = z
     OTP_IP_HASH_KEY: z.string({ error: 'wants 32 bytes in base64' }).regex(BASE64_KEY, 'wants 32 bytes in base64'),
     /** How many proxies of ours stand before it: so many entries of X-Forwarded-For, from the end, are believed. */
     OTP_TRUST_PROXY_HOPS: int(0, 10, 0),
+    /** End users of these networks are not limited by their address (C9), nor is it kept: of a company, or of a carrier's NAT. */
+    OTP_IP_LIMIT_EXEMPT: networks.optional(),
   })
   .transform((v) => ({
     host: v.HOST,
@@ -27,6 +29,7 @@ export const http = z
     requestTimeoutMs: v.OTP_HTTP_REQUEST_TIMEOUT_SECONDS * 1000,
     sendWaitMs: v.OTP_SEND_WAIT_SECONDS * 1000,
     ipHashKey: Buffer.from(v.OTP_IP_HASH_KEY, 'base64') as Uint8Array,
+    ipLimitExempt: v.OTP_IP_LIMIT_EXEMPT,
     trustProxyHops: v.OTP_TRUST_PROXY_HOPS,
   }))
 

@@ -1,4 +1,5 @@
 /** The kinds of values that variables have. What each one says when it refuses never repeats the value, which may be a secret. */
+import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { parseKeyRing, type KeyRing } from '../temporal/key-ring.ts'
 
@@ -32,6 +33,25 @@ export const list = (item: RegExp, wants: string) =>
     .string({ error: wants })
     .transform((value) => value.split(',').map((entry) => entry.trim()))
     .refine((entries) => entries.every((entry) => item.test(entry)), wants)
+
+const NETWORKS = 'wants networks such as 203.0.113.0/24,2001:db8::/32, of at least 8 bits in IPv4 and 16 in IPv6'
+const FEWEST_BITS = { 4: 8, 6: 16 } as const
+
+/** Networks in CIDR notation, separated by commas; none so large that it were most of the internet. */
+export const networks = z.string({ error: NETWORKS }).transform((value, context): BlockList => {
+  const list = new BlockList()
+  for (const entry of value.split(',')) {
+    const [, address = '', bits] = /^(\S+)\/(\d{1,3})$/.exec(entry.trim()) ?? []
+    const version = isIP(address)
+    const prefix = Number(bits)
+    if (version === 0 || prefix < FEWEST_BITS[version as 4 | 6] || prefix > (version === 4 ? 32 : 128)) {
+      context.addIssue({ code: 'custom', message: NETWORKS })
+      return z.NEVER
+    }
+    list.addSubnet(address, prefix, version === 4 ? 'ipv4' : 'ipv6')
+  }
+  return list
+})
 
 const KEY_RING = 'wants id:key[,id:key…], each key 32 bytes in base64; the first makes new ones, all are read'
 

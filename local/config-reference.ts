@@ -26,10 +26,30 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
 const HEAD = `# Configuration
 
 Every variable that our processes read, made from \`config/\` by \`npm run config-reference\`. A process that is given something
-wrong names all of it at once and exits with 2; an empty variable counts as one that is not set.
+wrong names all of it at once and exits with 2. White space around a value is no part of it, and an empty variable counts as one that is
+not set; control characters and invisible ones within a value are refused (but for the lines of a PEM).
 
-Beside these: \`NODE_ENV=production\` refuses development keys, and pages and ways back without https; Temporal's address, namespace, TLS and API
-key are read as its SDK reads them (\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`, \`TEMPORAL_API_KEY\`, \`TEMPORAL_PROFILE\` …).
+Temporal's address, namespace, TLS and API key are read as its SDK reads them (\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`,
+\`TEMPORAL_API_KEY\`, \`TEMPORAL_TLS\`, \`TEMPORAL_PROFILE\` …).
+
+## NODE_ENV
+
+\`production\`, \`development\` or \`test\`. Set it to \`production\` wherever members are served. Where it is not set, a process that is
+given an address of another machine, an https \`OTP_PUBLIC_URL\` or real keys of a provider does not start until it is; \`npm start\` sets
+\`development\` where nothing else is said.
+
+\`production\` refuses, each by its variable, in what the process reads:
+
+- development keys, whatever they are called; keys that this repository publishes, and keys that anybody can guess;
+- providers, \`OTP_PUBLIC_URL\`, ways back (\`OTP_RETURN_URLS\`) and keys of access tokens (\`OTP_JWT_JWKS_URL\`) without https;
+- Postgres, Kafka or Temporal on another machine without TLS, unless \`OTP_ALLOW_PLAINTEXT\` names it. Loopback addresses and unix sockets
+  do not leave the machine. \`sslmode=verify-full\` knows the server by its certificate; \`require\` encrypts, but knows nobody;
+- SASL \`plain\` without TLS, which no variable allows;
+- codes of fewer than 6 digits, and a limit of 0, which is none;
+- an API without the providers' webhook secrets, or with no proxy that it trusts (\`OTP_TRUST_PROXY_HOPS\`): TLS ends at a proxy, and where
+  that is not believed all members together have the limits of its one address;
+- a codec server that does not ask who calls, on loopback too: a proxy that stands before it is on loopback as well;
+- an \`OTP_ORIGIN_HOST\` other than the host of \`OTP_PUBLIC_URL\`.
 `
 
 interface Field {

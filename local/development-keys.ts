@@ -1,7 +1,13 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DEVELOPMENT_KEY_PREFIX } from '../config.ts'
+import {
+  DEVELOPMENT_KEY_PREFIX,
+  markedKey,
+  markedPublicKey,
+  markedUuid,
+  RSA_MARK,
+} from '../config/development-marks.ts'
 import { SCOPES } from '../domain/scopes.ts'
 
 /** The secrets of one machine's development, as the environment variables want them (see config.ts). */
@@ -37,7 +43,8 @@ export const DEVELOPMENT_RETURN_URLS = [
 /** What the bank needs, and no more. */
 const BANK_SCOPES = ['challenges:start', 'challenges:read', 'challenges:cancel', 'page-links:create']
 
-const secret = () => randomBytes(32).toString('base64')
+const key = () => markedKey().toString('base64')
+const secret = () => development(markedKey().toString('base64url'))
 const development = (value: string) => `${DEVELOPMENT_KEY_PREFIX}${value}`
 
 /** The bank's name among the callers, and so the audience of the proofs that it gets. */
@@ -48,31 +55,32 @@ const callerWith = (name: string, apiKey: string, scopes: readonly string[]) =>
 const callersWith = ({ apiKey, bankApiKey }: Pick<DevelopmentKeys, 'apiKey' | 'bankApiKey'>) =>
   [callerWith(LOCAL_CALLER, apiKey, Object.keys(SCOPES)), callerWith(BANK_CALLER, bankApiKey, BANK_SCOPES)].join(',')
 
-/** New secrets; production refuses them by their prefix (Q3). */
+/** New secrets; each carries a mark by which production refuses it, whatever it is called there (Q6). */
 export function makeDevelopmentKeys(): DevelopmentKeys {
-  const apiKey = development(randomBytes(24).toString('base64url'))
-  const bankApiKey = development(randomBytes(24).toString('base64url'))
+  const apiKey = secret()
+  const bankApiKey = secret()
   const webhookPair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     apiKey,
     bankApiKey,
-    bankSessionKey: secret(),
+    bankSessionKey: randomBytes(32).toString('base64'),
     apiCallers: callersWith({ apiKey, bankApiKey }),
-    masterKeys: `${development('master-1')}:${secret()}`,
-    codecKeys: `${development('codec-1')}:${secret()}`,
-    proofKeys: `${development('proof-1')}:${secret()}`,
-    ipHashKey: secret(),
-    sendgridApiKey: development(randomBytes(24).toString('base64url')),
-    vonageApplicationId: randomUUID(),
+    masterKeys: `${development('master-1')}:${key()}`,
+    codecKeys: `${development('codec-1')}:${key()}`,
+    proofKeys: `${development('proof-1')}:${key()}`,
+    ipHashKey: key(),
+    sendgridApiKey: secret(),
+    vonageApplicationId: markedUuid(randomUUID()),
     vonagePrivateKey: generateKeyPairSync('rsa', {
       modulusLength: 2048,
+      publicExponent: RSA_MARK,
       publicKeyEncoding: { type: 'spki', format: 'pem' },
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     }).privateKey,
-    vonageApiKey: development(randomBytes(4).toString('hex')),
-    vonageSignatureSecret: development(randomBytes(24).toString('base64url')),
+    vonageApiKey: development(markedKey(18).toString('base64url')),
+    vonageSignatureSecret: secret(),
     sendgridWebhookPrivateKey: webhookPair.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
-    sendgridWebhookPublicKey: webhookPair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+    sendgridWebhookPublicKey: markedPublicKey(webhookPair.publicKey),
   }
 }
 

@@ -71,6 +71,7 @@ export function composeWholeEnvironment(addresses: Addresses, keys: DevelopmentK
 
 function addressVariables(addresses: Addresses) {
   return {
+    NODE_ENV: 'development',
     HOST: addresses.httpHost,
     PORT: String(addresses.httpPort),
     OTP_PUBLIC_URL: apiUrl(addresses),

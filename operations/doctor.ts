@@ -2,14 +2,7 @@
  * The doctor (O2): looks at every part that the environment names, and says what is wrong and what to do. It changes nothing,
  * sends nothing, and shows no secret.
  */
-import {
-  codecServerCallers,
-  ConfigError,
-  loadConfig,
-  PROCESS_SECTIONS,
-  type Config,
-  type ConfiguredProcess,
-} from '../config.ts'
+import { codecServerCallers, PROCESS_SECTIONS, readConfig, type Config, type ConfiguredProcess } from '../config.ts'
 import { temporalAddress, type TemporalAddress } from '../temporal/connect.ts'
 import { checkApi } from './check-api.ts'
 import { checkKafka } from './check-kafka.ts'
@@ -33,7 +26,7 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const sections = new Set<keyof Config>(processes.flatMap((name) => [...PROCESS_SECTIONS[name]]))
   if (sections.has('codecServer')) for (const section of codecServerCallers(env)) sections.add(section)
-  const { config, findings } = configuration(env, sections)
+  const { config, mistakes } = readConfig([...sections, 'cli'], env)
   const temporal = sections.has('temporal') ? addressOf(env) : { findings: [] }
   const checks = checksOf(config, temporal.address)
   const found = await Promise.all(
@@ -47,39 +40,20 @@ export async function diagnose(
   )
   return {
     looked: ['configuration', ...PARTS.filter((part) => checks[part] !== undefined)],
-    findings: [...findings, ...temporal.findings, ...found.flat()],
+    findings: [...mistakes.map(misconfigured), ...temporal.findings, ...found.flat()],
   }
 }
 
 /** Of the error only a word is told: its message may show a line of the profile file, which may hold an API key. */
 function addressOf(env: NodeJS.ProcessEnv | undefined): { address?: TemporalAddress; findings: Finding[] } {
   try {
-    return { address: temporalAddress(env && { overrideEnvVars: definedOf(env) }), findings: [] }
+    return { address: temporalAddress(env), findings: [] }
   } catch (error) {
     const what = `TEMPORAL_…: Temporal's address, TLS and API key cannot be read (${wordOf(error)}).`
     const todo =
       'See whether the file of TEMPORAL_CONFIG_FILE has the profile TEMPORAL_PROFILE, and whether the files of TEMPORAL_TLS_…_PATH are there.'
     return { findings: [{ part: 'configuration', code: 'configuration', what, todo }] }
   }
-}
-
-/** The sections that can be used, and what is wrong with the others. */
-function configuration(env: NodeJS.ProcessEnv | undefined, sections: ReadonlySet<keyof Config>) {
-  const config: Partial<Config> = {}
-  const mistakes = new Set<string>()
-  const load = (names: readonly (keyof Config)[]) => {
-    try {
-      return loadConfig(names, env)
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      for (const mistake of error.mistakes) mistakes.add(mistake)
-      return {}
-    }
-  }
-  for (const section of [...sections, 'cli' as const]) Object.assign(config, load([section]))
-  // What does not fit together shows only where all are read at once.
-  load([...sections])
-  return { config, findings: [...mistakes].map(misconfigured) }
 }
 
 const misconfigured = (mistake: string): Finding => ({
@@ -106,6 +80,3 @@ const broken = (part: Part, error: unknown): Finding => ({
   what: `It could not be looked at (${wordOf(error)}).`,
   todo: 'Tell whoever looks after this program.',
 })
-
-const definedOf = (env: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))

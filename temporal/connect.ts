@@ -4,9 +4,11 @@
  */
 import { Client, Connection, type ConnectionOptions, type WorkflowClientInterceptor } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
-import { loadClientConnectConfig } from '@temporalio/envconfig'
 import type { KeyRing } from '../config.ts'
+import { temporalAddress } from '../config/network.ts'
 import { createPayloadCodec } from './payload-codec.ts'
+
+export { temporalAddress } from '../config/network.ts'
 
 const FAILURE_CONVERTER = new URL('./failure-converter.ts', import.meta.url).pathname
 /** Of a worker; the sandbox loads both too. */
@@ -26,9 +28,6 @@ export const workerDataConverter = (codecKeys: KeyRing, onUndecodable: () => voi
   ...WORKER_CONVERTERS,
   payloadCodecs: [createPayloadCodec(codecKeys, onUndecodable)],
 })
-
-/** Where the environment says that Temporal is, as both kinds of connection take it. */
-export const temporalAddress = loadClientConnectConfig
 
 /** Where Temporal is, and how a client's connection to it behaves. */
 export interface TemporalAddress {

@@ -76,6 +76,10 @@ describe('docker compose', () => {
     expect(() => loadConfig(sections, environmentOf(name))).not.toThrow()
   })
 
+  test('says to every process that this is development: the image says production', () => {
+    for (const [name] of own) expect(environmentOf(name)['NODE_ENV'], name).toBe('development')
+  })
+
   test('hands the master keys to the API and the challenge worker alone', () => {
     const holders = own.filter(([name]) => 'OTP_MASTER_KEYS' in environmentOf(name)).map(([name]) => name)
     expect(holders.toSorted()).toEqual(['api', 'challenge-worker'])

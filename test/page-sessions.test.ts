@@ -187,7 +187,7 @@ describe('a session', () => {
       ['HttpOnly', 'Max-Age=600', 'Path=/', 'SameSite=Lax', 'otp-browser=…'],
     ])
 
-    const secure = api.server({}, { OTP_PUBLIC_URL: 'https://otp.example' })
+    const secure = api.server({}, { NODE_ENV: 'test', OTP_PUBLIC_URL: 'https://otp.example' })
     const browser = createMemberBrowser(secure)
     const memberId = await api.system.addMember()
     const answer = await browser.open(await pageLink(api, { memberId, page: 'notification-destination' }))

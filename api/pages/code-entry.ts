@@ -12,7 +12,7 @@ import type { StartRequest } from '../../client/start-challenge.ts'
 import { PROOF_SECONDS } from '../../proofs/proof.ts'
 import { createChallengeActions } from '../challenge-actions.ts'
 import type { RouteDeps } from '../deps.ts'
-import { hashIp } from '../ip-hash.ts'
+import { ipHashOf } from '../ip-hash.ts'
 import { ProblemError } from '../problems.ts'
 import { pageProblem } from './page-problems.ts'
 
@@ -53,7 +53,7 @@ export function createCodeEntry(deps: RouteDeps) {
         purpose,
         caller,
         ...(locale !== null && { locale }),
-        ipHash: hashIp(http.ipHashKey, ip),
+        ...ipHashOf(http, ip),
         idempotency: { key: `page:${visitId}:begin`, requestHash: hashOf(purpose) },
       })
       if (value) await inPostgres((sql) => setVisitChallenge(sql, visitId, value.challengeId))
@@ -74,7 +74,7 @@ export function createCodeEntry(deps: RouteDeps) {
         ...about,
         memberId,
         caller,
-        ipHash: hashIp(http.ipHashKey, ip),
+        ...ipHashOf(http, ip),
         // What is corrected in the same form, after Stop or by the way back, is asked for anew.
         idempotency: { key: `${key}:${about.purpose}:${requestHash}`, requestHash },
       })
@@ -98,7 +98,7 @@ export function createCodeEntry(deps: RouteDeps) {
       const { shown } = await refusalShown(() =>
         actions.resend(challenge, {
           ...(channel && { channel }),
-          ipHash: hashIp(http.ipHashKey, ip),
+          ...ipHashOf(http, ip),
           idempotency: onceFor(visit, form),
         }),
       )

@@ -39,7 +39,8 @@ export const CALLERS = {
   reader: ['members:read'],
   operator: ['campaigns:read', 'campaigns:write', 'events:replay'],
   watcher: ['campaigns:read'],
-  nobody: ['nothing:at-all'],
+  /** May do nothing of what the API has: the scope is the codec server's. */
+  nobody: ['payloads:decode'],
 } as const
 export type CallerName = keyof typeof CALLERS
 
