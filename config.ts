@@ -6,9 +6,11 @@
  * once, each with the name of the variable and what it wants; a value is never repeated in a message, since it may
  * be a secret.
  */
+import { existsSync } from 'node:fs'
 import { hidesSomething, readEnvironment } from './config/environment.ts'
+import { wayToTemporal } from './config/network.ts'
 import { mistakesOfMode } from './config/production.ts'
-import { sections, variablesOf, type Sections } from './config/sections.ts'
+import { sections, variablesOf, type SectionName, type Sections } from './config/sections.ts'
 import { keyRing } from './config/values.ts'
 import { languagesOverOneSegment } from './messages/code-message.ts'
 
@@ -46,6 +48,18 @@ function messagesThatDoNotFit({ providers, codes, policy }: Partial<Sections>): 
   ]
 }
 
+/** What the SDK's loader says of a profile file may repeat a line of it, which may be a key. */
+function unreadableProfile(names: readonly SectionName[], given: NodeJS.ProcessEnv): string[] {
+  const file = given['TEMPORAL_CONFIG_FILE']
+  // The loader takes a file that is not there for one that is empty.
+  const isRead = (file === undefined || existsSync(file)) && wayToTemporal(given) !== undefined
+  if (!names.includes('temporal') || isRead) return []
+  const variable = file === undefined ? 'TEMPORAL_PROFILE' : 'TEMPORAL_CONFIG_FILE'
+  return [
+    `${variable}: wants a profile file that is there and can be read (https://docs.temporal.io/references/client-environment-configuration)`,
+  ]
+}
+
 /** The ids of a key ring in the environment, the current one first; none where it is not set or cannot be used. */
 export function readKeyIds(
   variable: 'OTP_MASTER_KEYS' | 'OTP_CODEC_KEYS' | 'OTP_PROOF_KEYS',
@@ -77,6 +91,7 @@ export function readConfig<S extends keyof Sections>(
       }
     }
   }
+  for (const mistake of unreadableProfile(names, given)) mistakes.add(mistake)
   for (const mistake of mistakesOfMode(names, given)) mistakes.add(mistake)
   for (const mistake of messagesThatDoNotFit(config)) mistakes.add(mistake)
   return { config: Object.freeze(config) as Partial<Config<S>>, mistakes: [...mistakes] }

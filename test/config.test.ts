@@ -144,6 +144,15 @@ describe('bad configuration', () => {
     expect(message).not.toContain(value.length > 5 ? value : `'${value}'`)
   })
 
+  it.each([
+    ['TEMPORAL_CONFIG_FILE', { TEMPORAL_CONFIG_FILE: '/nowhere/temporal.toml' }],
+    ['TEMPORAL_PROFILE', { TEMPORAL_PROFILE: 'nobody' }],
+  ])('is a profile of Temporal that cannot be read: %s', (name, env) => {
+    expect(mistakesOf(env)).toContain(`${name}: wants a profile file`)
+    // Who does not speak to Temporal does not mind.
+    expect(loadConfig(['postgres'], { ...GOOD, ...env }).postgres.poolSize).toBe(10)
+  })
+
   it('is told all at once', () => {
     const message = mistakesOf({ PORT: 'x', DATABASE_URL: 'y', OTP_MASTER_KEYS: 'z', OTP_MAX_ATTEMPTS: '-1' })
     for (const name of ['PORT', 'DATABASE_URL', 'OTP_MASTER_KEYS', 'OTP_MAX_ATTEMPTS']) {
