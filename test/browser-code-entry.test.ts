@@ -11,6 +11,7 @@ import { freePort } from '../local/stack/ports.ts'
 import { startApi, type Api } from './support/api.ts'
 import { overflowOf, useBrowser, type VisitOptions } from './support/browser.ts'
 import { pageLink } from './support/code-entry.ts'
+import { patience } from './support/speed.ts'
 import { wrongCode } from './support/system.ts'
 
 const browser = useBrowser()
@@ -160,7 +161,7 @@ describe('the countdown', () => {
       }`)
       await page.reload()
       const left = await secondsLeft(page)
-      expect(left).toBeGreaterThan(580)
+      expect(left).toBeGreaterThan(600 - patience(20) / 1_000)
       expect(left).toBeLessThanOrEqual(600)
       await expect.poll(() => secondsLeft(page)).toBeLessThan(left)
     }
@@ -197,7 +198,7 @@ describe('the countdown', () => {
           `performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/state')).map(({ startTime }) => startTime)`,
         )
       await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
-      await expect.poll(async () => (await asked()).length, { timeout: 20_000 }).toBe(4)
+      await expect.poll(async () => (await asked()).length, { timeout: patience(20) }).toBe(4)
       const moments = await asked()
       const pauses = moments.slice(2).map((at, index) => at - moments[index + 1]!)
       for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(1_000 * 2 ** index)
@@ -213,7 +214,7 @@ describe('the countdown', () => {
     expect(await again.isDisabled()).toBe(true)
     await api.system.shiftClock(8_000)
     await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
-    await expect.poll(() => again.isEnabled(), { timeout: 6_000 }).toBe(true)
+    await expect.poll(() => again.isEnabled(), { timeout: patience(6) }).toBe(true)
   })
 })
 
@@ -221,7 +222,7 @@ describe('a page that nobody touches', () => {
   it('shows the code as sent once it was, and as failed once it has', async () => {
     const memberId = await api.system.addMember({ email: null })
     const [member] = await api.system.sql<[{ phone: string }]>`select phone from members where member_id = ${memberId}`
-    await api.system.simulators.faults({ to: member.phone, latencyMs: 7_000, times: 1 })
+    await api.system.simulators.faults({ to: member.phone, latencyMs: 5_000 + patience(3), times: 1 })
     const { page } = await browser.visit()
     await page.goto(await pageLink(api, { memberId, page: 'code-entry', purpose: 'redeem_benefit', locale: 'en' }))
     await expectShown(page, 'We are sending it')
