@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 /** Hands the figure on to the processes in which test files run. Set by hand, it is believed and nothing is measured. */
 const VARIABLE = 'TEST_SLOWNESS'
 
-/** A round of the fixed work on the reference: two cores (AMD EPYC), both at it, with nothing beside them. */
+/** A round of the fixed work on the reference, two cores of an AMD EPYC that are both at it: 105 to 120 ms of CPU time. */
 const REFERENCE_MS = 120
 const ROUNDS = 7
 const FIXED_WORK = new URL('./fixed-work.ts', import.meta.url)
