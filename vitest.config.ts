@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { measureSpeed, patience } from './test/support/speed.ts'
 
 /** These hold whole systems, or many challenges at once, to times: they have the machine to themselves, one by one. */
 const ALONE = [
@@ -12,17 +13,21 @@ const ALONE = [
   'test/roles.test.ts',
 ]
 
+// Before the parts are started, so that nothing of ours runs beside it.
+await measureSpeed()
+
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 30_000,
+    // What a test waits for has limits of its own, which say more than these.
+    testTimeout: patience(120),
+    hookTimeout: patience(240),
+    teardownTimeout: patience(30),
     retry: 0,
     // What is waited for in a browser may wait for the whole machine.
-    expect: { poll: { timeout: 5_000 } },
+    expect: { poll: { timeout: patience(5) } },
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {

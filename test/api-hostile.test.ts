@@ -18,6 +18,7 @@ import { connect, type Sql } from '../postgres/connect.ts'
 import { connectTemporal } from '../temporal/connect.ts'
 import { startApi, type Api } from './support/api.ts'
 import { startFlakyProxy, type FlakyProxy } from './support/flaky-proxy.ts'
+import { patience } from './support/speed.ts'
 import { temporalAddress } from './support/stack.ts'
 import { wrongCode } from './support/system.ts'
 
@@ -93,7 +94,7 @@ describe('a hostile body', () => {
     const began = performance.now()
     const answer = await raw('/v1/deliverability', JSON.stringify({ email: 'a'.repeat(10_000_000) }))
     expect([answer.statusCode, answer.json()]).toMatchObject([413, { code: 'payload_too_large' }])
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(patience(1))
   })
 
   it.each([
@@ -170,7 +171,8 @@ describe('over a socket', () => {
     const answer = await talk(parts(), 150)
     expect(answer).toMatch(/^HTTP\/1\.1 408 /)
     expect(answer).toContain('"code":"request_timeout"')
-    expect(performance.now() - began).toBeLessThan(4_000)
+    // The second that a sender has, and the machine's share.
+    expect(performance.now() - began).toBeLessThan(1_000 + patience(3))
   })
 
   it.each([
@@ -390,7 +392,8 @@ describe('when a part behind it is broken', () => {
   }
   const expectUnavailable = ({ statusCode, body, tookMs }: Awaited<ReturnType<typeof ask>>) => {
     expect([statusCode, JSON.parse(body)]).toMatchObject([503, { code: 'unavailable', retryAfter: 1 }])
-    expect(tookMs).toBeLessThan(5_000)
+    // I8: 5 s, of which 4 are our own deadlines and the last is the machine's.
+    expect(tookMs).toBeLessThan(4_000 + patience(1))
   }
 
   it.each(['refuses', 'hangs'] as const)(
@@ -489,7 +492,7 @@ describe('when a part behind it is broken', () => {
       ])
       expect([verified, shown, cancelled].map(({ statusCode }) => statusCode)).toEqual([200, 200, 204])
       expect(JSON.parse(verified.body)).toMatchObject({ result: 'verified' })
-      for (const { tookMs } of [verified, shown, cancelled]) expect(tookMs).toBeLessThan(1_000)
+      for (const { tookMs } of [verified, shown, cancelled]) expect(tookMs).toBeLessThan(patience(1))
     },
   )
 
@@ -537,7 +540,7 @@ describe('the process', () => {
     server.child.kill('SIGTERM')
     expect((await answer).status).toBe(202)
     expect(await exited).toEqual([0, null])
-    expect(performance.now() - began).toBeLessThan(5_000)
+    expect(performance.now() - began).toBeLessThan(patience(5))
   })
 
   it('says all that is wrong with its configuration, and ends with 2', async () => {

@@ -8,6 +8,7 @@ import { SAMPLES } from '../local/gallery/samples.ts'
 import { serveGallery, type Gallery } from '../local/gallery/serve.ts'
 import { catalogs } from '../messages/catalog.ts'
 import { accessibilityFindings, overflowOf, PHONE, useBrowser } from './support/browser.ts'
+import { patience } from './support/speed.ts'
 
 const OPEN_ALL = "for (const details of document.querySelectorAll('main details')) details.open = true"
 const MOST_BYTES = 30_000
@@ -24,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => gallery?.close())
 
 /** A look at some thirty pages takes a busy machine minutes. */
-const PATIENCE = { timeout: 300_000 }
+const PATIENCE = { timeout: patience(300) }
 
 describe.each(LANGUAGES)('in %s', PATIENCE, (language) => {
   it('axe finds nothing, light or dark', async () => {

@@ -54,7 +54,7 @@ describe.each([
   ['with scripts', true],
   ['without scripts', false],
 ])('%s', (_name, scripts) => {
-  it('a number is registered in four steps, and what stands is shown', { timeout: 90_000 }, async () => {
+  it('a number is registered in four steps, and what stands is shown', async () => {
     const number = newNumber()
     const { page, email } = await arrive({ scripts })
     expect(await heading(page)).toBe('Change your notification destination')
@@ -80,7 +80,7 @@ describe.each([
     )
   })
 
-  it('back after it is done shows what stands, and sets nothing again', { timeout: 90_000 }, async () => {
+  it('back after it is done shows what stands, and sets nothing again', async () => {
     const number = newNumber()
     const { page, email, memberId } = await arrive({ scripts })
     await follow(page, 'Change the mobile phone number')
@@ -98,7 +98,7 @@ describe.each([
     expect(rows.map(({ version }) => version as number)).toEqual([1])
   })
 
-  it('the language changes in the middle, and the step stays', { timeout: 90_000 }, async () => {
+  it('the language changes in the middle, and the step stays', async () => {
     const { page, email } = await arrive({ scripts })
     await follow(page, 'Change the mobile phone number')
     await enterNumber(page, newNumber())
@@ -113,7 +113,7 @@ describe.each([
   })
 })
 
-it('in a second tab the visit stands where the first one left it', { timeout: 90_000 }, async () => {
+it('in a second tab the visit stands where the first one left it', async () => {
   const number = newNumber()
   const { page, context, email } = await arrive()
   await follow(page, 'Change the mobile phone number')
@@ -131,7 +131,7 @@ it('in a second tab the visit stands where the first one left it', { timeout: 90
   expect(await heading(page)).toBe('Choose the notification destination')
 })
 
-it('a member whose SMS is mandatory reads why e-mail cannot be chosen', { timeout: 90_000 }, async () => {
+it('a member whose SMS is mandatory reads why e-mail cannot be chosen', async () => {
   const { page, memberId } = await arrive()
   await api.system.sql`insert into enrollments (member_id, mandatory_since) values (${memberId}, now())`
   await page.reload()
@@ -147,7 +147,7 @@ it('a member abroad is sent to the Center', async () => {
 it.each([
   ['light', 'ja'],
   ['dark', 'ko'],
-] as const)('axe finds nothing on any step: %s, %s', { timeout: 120_000 }, async (colorScheme, locale) => {
+] as const)('axe finds nothing on any step: %s, %s', async (colorScheme, locale) => {
   const number = newNumber()
   const { page, email } = await arrive({ colorScheme, link: { locale } })
   const path = page.url()

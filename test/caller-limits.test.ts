@@ -11,6 +11,7 @@ import { ProblemError } from '../api/problems.ts'
 import { takeRequests } from '../postgres/caller-pace.ts'
 import { connect } from '../postgres/connect.ts'
 import { startApi, type Api, type CallerName } from './support/api.ts'
+import { patience } from './support/speed.ts'
 import type { WorkerProcess } from './support/system.ts'
 
 let api: Api
@@ -268,7 +269,8 @@ describe('while Postgres is away', () => {
     const began = performance.now()
     await times(100, () => limit.count('web'))
     expect(performance.now() - began).toBeGreaterThan(950)
-    expect(performance.now() - began).toBeLessThan(4_000)
+    // The second, and the machine's share.
+    expect(performance.now() - began).toBeLessThan(1_000 + patience(3))
   })
 })
 

@@ -7,14 +7,15 @@ import { admitChallenge } from '../postgres/admission.ts'
 import { applyMemberChanges } from '../postgres/members.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { addMembers, changeMember, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
+import { lengthened, patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
 
-const ENFORCE_AFTER_SECONDS = 2
+const ENFORCE_AFTER_SECONDS = lengthened(2)
 
 let system: System
 beforeAll(async () => {
-  system = await startSystem({ OTP_ENFORCE_AFTER_SECONDS: String(ENFORCE_AFTER_SECONDS) })
+  system = await startSystem({ OTP_ENFORCE_AFTER_SECONDS: ENFORCE_AFTER_SECONDS })
   await system.process('workers/campaign-worker.ts')
 })
 afterAll(() => system?.stop())
@@ -107,7 +108,7 @@ describe('a member who is', () => {
     const tokyoMs = 9 * 3_600_000
     const dayMs = 86_400_000
     const midnight = Math.ceil((Date.now() + tokyoMs) / dayMs) * dayMs - tokyoMs
-    await system.shiftClock(midnight - Date.now() - 4_000)
+    await system.shiftClock(midnight - Date.now() - patience(4))
     const tomorrow = new Date(midnight + tokyoMs).toISOString().slice(0, 10)
     await begin({ birthDate: `${Number(tomorrow.slice(0, 4)) - 18}${tomorrow.slice(4)}` })
     await becomes('excluded', 'minor')
@@ -237,7 +238,7 @@ describe('the next challenge', () => {
   it('does not, for who was exempted in one call, until the date', async () => {
     await begin({})
     await becomes('enforced')
-    const until = new Date(Date.now() + 4_000).toISOString()
+    const until = new Date(Date.now() + patience(4)).toISOString()
     await campaign!.command({ command: 'exempt', memberId, until })
     expect(await channelOfNextChallenge()).toBe('email')
     await becomes('released', 'exempt')

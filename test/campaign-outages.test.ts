@@ -3,6 +3,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { addMembers, changeMember, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
+import { patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
 
@@ -89,7 +90,7 @@ it.each([
   await system.sql`insert into provider_pace ${system.sql({ provider: 'vonage', ...pace })}`
   await begin()
   await until(notice)
-  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  await new Promise((resolve) => setTimeout(resolve, patience(1.5)))
   expect(await notice()).toMatchObject({ state: 'due', tries: 0 })
   await system.sql`delete from provider_pace`
   await until(async () => (await standing())?.state === 'announced')
@@ -114,7 +115,7 @@ it('a notice that cannot be sent while its wave bakes is looked for now and then
   await until(async () => (await standing())?.state === 'released')
   const length = async () => (await campaign.handle.describe()).historyLength
   const before = await length()
-  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  await new Promise((resolve) => setTimeout(resolve, patience(3)))
   expect((await length()) - before).toBeLessThan(20)
   await system.sql`delete from provider_pace`
   await until(async () => (await system.simulators.messages(member.email!)).length === 1)

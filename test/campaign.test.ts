@@ -14,11 +14,12 @@ import {
   startCampaign,
   type SampleMember,
 } from './support/campaigns.ts'
+import { lengthened } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 
 let system: System
 beforeAll(async () => {
-  system = await startSystem({ OTP_ENFORCE_AFTER_SECONDS: '2' })
+  system = await startSystem({ OTP_ENFORCE_AFTER_SECONDS: lengthened(2) })
   await system.process('workers/campaign-worker.ts')
 })
 afterAll(() => system?.stop())

@@ -8,6 +8,7 @@ import { startApi, type Api } from './support/api.ts'
 import { enter, pageLink, RETURN_URL, type Entering } from './support/code-entry.ts'
 import { attributeOf, elementsOf, hasClass, parseHtml, textsOf } from './support/html.ts'
 import { createMemberBrowser, formOf, wordsOf } from './support/member-browser.ts'
+import { patience } from './support/speed.ts'
 import { wrongCode } from './support/system.ts'
 
 let api: Api
@@ -469,7 +470,7 @@ describe('a code that is still being sent', () => {
     const slow = api.server({}, { OTP_SEND_WAIT_SECONDS: '1' })
     const memberId = await api.system.addMember()
     const [member] = await api.system.sql<[{ phone: string }]>`select phone from members where member_id = ${memberId}`
-    await api.system.simulators.faults({ to: member.phone, latencyMs: 4_000, times: 1 })
+    await api.system.simulators.faults({ to: member.phone, latencyMs: 1_000 + patience(3), times: 1 })
     const browser = createMemberBrowser(slow)
     const url = await pageLink(api, { memberId, page: 'code-entry', purpose: 'redeem_benefit', returnUrl: RETURN_URL })
     const path = String((await browser.open(url)).headers.location)
@@ -494,7 +495,7 @@ describe('a code that is still being sent', () => {
       const memberId = await api.system.addMember(email === null ? { email } : {})
       const [member] = await api.system.sql<[{ phone: string; email: string }]>`
         select phone, email from members where member_id = ${memberId}`
-      await api.system.simulators.faults({ to: member.phone, latencyMs: 7_000, times: 1 })
+      await api.system.simulators.faults({ to: member.phone, latencyMs: 1_000 + patience(6), times: 1 })
       const browser = createMemberBrowser(slow)
       const body = { memberId, page: 'code-entry', purpose: 'redeem_benefit', returnUrl: RETURN_URL }
       const path = String((await browser.open(await pageLink(api, body))).headers.location)

@@ -8,6 +8,7 @@ import { verifyCode } from '../client/verify-code.ts'
 import type { Fault } from '../local/simulators/faults.ts'
 import { begin } from './support/endings.ts'
 import { codeOf } from './support/simulators.ts'
+import { patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const CHALLENGES = 1_000
@@ -42,7 +43,7 @@ async function forAll<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
 
 it(
   'each ends verified with the one code that its member got, and none is undeliverable',
-  { timeout: 180_000 },
+  { timeout: patience(180) },
   async () => {
     for (const fault of BAD_DAY) await system.simulators.faults(fault)
     // The same numbers each time meet the same faults each time.

@@ -14,6 +14,7 @@ import { verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
 import { holdHead, type HeadLock } from './support/head-lock.ts'
 import { startProcess } from './support/kafka.ts'
+import { lengthened, patience } from './support/speed.ts'
 import { startSystem, wrongCode, type System, type WorkerProcess } from './support/system.ts'
 
 const WORKER = 'workers/challenge-worker.ts'
@@ -185,7 +186,7 @@ describe('one of two workers killed', () => {
     const began = Date.now()
     await challenge.execution.signal(verifyCodeSignal, challenge)
     expect(await challenge.execution.result()).toMatchObject({ outcome: 'verified' })
-    expect(Date.now() - began).toBeLessThan(2_000)
+    expect(Date.now() - began).toBeLessThan(patience(2))
     expect(await endingOf(system, challenge.challengeId)).toEqual(endedOnceAs('verified'))
   })
 })
@@ -311,7 +312,7 @@ describe('a caller killed between admission and start', () => {
   let system: System
   let deaf: Awaited<ReturnType<typeof listenDeaf>>
   beforeAll(async () => {
-    ;[system, deaf] = await Promise.all([startSystem({ OTP_VOID_AFTER_SECONDS: '3' }), listenDeaf()])
+    ;[system, deaf] = await Promise.all([startSystem({ OTP_VOID_AFTER_SECONDS: lengthened(3) }), listenDeaf()])
     await system.process(WORKER)
   })
   afterAll(() => Promise.all([system?.stop(), deaf?.close()]))

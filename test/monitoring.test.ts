@@ -156,7 +156,7 @@ describe('every metric that is asked for', () => {
       return parts.every((part) => part.test(now)) && now
     }, 60_000)
     shown = readMetrics(text)
-  }, 180_000)
+  })
   afterAll(() => stack?.stop())
 
   /** Prometheus makes these itself. */

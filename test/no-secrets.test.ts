@@ -21,11 +21,11 @@ import { createMemberBrowser, formOf } from './support/member-browser.ts'
 import { remoteApp } from './support/remote-app.ts'
 import { NAME_MARK, noCandidates, scan, type Candidates } from './support/secret-scan.ts'
 import { codeOf } from './support/simulators.ts'
+import { patience } from './support/speed.ts'
 import { until } from './support/until.ts'
 
 const MEMBERS = 220
 const AT_ONCE = 20
-const RUN_WITHIN_MS = 300_000
 /** One of so many changes on our pages where their codes go. */
 const ONE_WHO_CHANGES_OF = 22
 /** As many never sent for each that was. */
@@ -79,7 +79,7 @@ beforeAll(async () => {
   const messages = (await stack.simulators.messages()).filter(({ text }) => EIGHT_DIGITS.test(text))
   sent = new Set(messages.map(codeOf))
   await plant()
-}, RUN_WITHIN_MS)
+}, patience(300))
 afterAll(() => stack?.stop())
 
 /** Through the topic, with some events that cannot be read. */

@@ -8,6 +8,7 @@ import { exportSPKI } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startApi, type Api } from './support/api.ts'
 import { startIssuer, type Issuer } from './support/issuer.ts'
+import { patience } from './support/speed.ts'
 
 let api: Api
 let issuer: Issuer
@@ -318,7 +319,8 @@ describe("the issuer's keys", () => {
       const token = await issuer.sign(SCOPE)
       const began = performance.now()
       const answers = await Promise.all([check(token, server), check(token, server)])
-      expect(performance.now() - began).toBeLessThan(5_000)
+      // We wait for the issuer 2 s; the rest is the machine's.
+      expect(performance.now() - began).toBeLessThan(2_000 + patience(3))
       for (const answer of answers) {
         expect([answer.statusCode, answer.json()]).toMatchObject([503, { code: 'unavailable', retryAfter: 1 }])
         expect(answer.headers['retry-after']).toBe('1')

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OTP_EVENTS } from '../kafka/topics.ts'
 import { startOwnStack, type OwnStack } from './support/own-stack.ts'
 import { faultsOf } from './support/otp-events.ts'
+import { patience } from './support/speed.ts'
 import { until } from './support/until.ts'
 
 const OUTCOMES = 5_000
@@ -148,31 +149,35 @@ async function consume(events: Outcome[]) {
   return consumer
 }
 
-it('a consumer sees every outcome, in the order of each member, and none that was not committed', async () => {
-  const ended = { count: 0 }
-  await Promise.all([endAll(ended), killAll(ended)])
-  const left = async () => (await stack.sql<[{ left: number }]>`select count(*)::int as left from outbox`)[0].left
-  await until(async () => (await left()) === 0, 60_000)
+it(
+  'a consumer sees every outcome, in the order of each member, and none that was not committed',
+  async () => {
+    const ended = { count: 0 }
+    await Promise.all([endAll(ended), killAll(ended)])
+    const left = async () => (await stack.sql<[{ left: number }]>`select count(*)::int as left from outbox`)[0].left
+    await until(async () => (await left()) === 0, 60_000)
 
-  const events: Outcome[] = []
-  const consumer = await consume(events)
-  await until(async () => new Set(events.map(({ data }) => data.challengeId)).size === OUTCOMES, 30_000)
-  await consumer.disconnect()
+    const events: Outcome[] = []
+    const consumer = await consume(events)
+    await until(async () => new Set(events.map(({ data }) => data.challengeId)).size === OUTCOMES, 30_000)
+    await consumer.disconnect()
 
-  expect(events.flatMap((event) => faultsOf({ ...event }))).toEqual([])
-  const seen = new Set<string>()
-  const fresh = events.filter(({ id }) => !seen.has(id) && seen.add(id))
-  const told = Map.groupBy(fresh, ({ subject }) => subject)
-  const committed = await stack.sql<{ memberId: string; challenges: string[] }[]>`
+    expect(events.flatMap((event) => faultsOf({ ...event }))).toEqual([])
+    const seen = new Set<string>()
+    const fresh = events.filter(({ id }) => !seen.has(id) && seen.add(id))
+    const told = Map.groupBy(fresh, ({ subject }) => subject)
+    const committed = await stack.sql<{ memberId: string; challenges: string[] }[]>`
     select member_id as "memberId", array_agg(challenge_id order by closed_at) as challenges
     from challenges where outcome = 'verified' group by member_id`
-  expect(committed.flatMap(({ challenges }) => challenges)).toHaveLength(OUTCOMES)
-  expect(told.size).toBe(MEMBERS)
-  for (const { memberId, challenges } of committed) {
-    expect(
-      told.get(memberId)?.map(({ data }) => data.challengeId),
-      memberId,
-    ).toEqual(challenges)
-  }
-  console.log(`${events.length} events for ${OUTCOMES} outcomes, through ${KILLS.length} deaths`)
-}, 180_000)
+    expect(committed.flatMap(({ challenges }) => challenges)).toHaveLength(OUTCOMES)
+    expect(told.size).toBe(MEMBERS)
+    for (const { memberId, challenges } of committed) {
+      expect(
+        told.get(memberId)?.map(({ data }) => data.challengeId),
+        memberId,
+      ).toEqual(challenges)
+    }
+    console.log(`${events.length} events for ${OUTCOMES} outcomes, through ${KILLS.length} deaths`)
+  },
+  patience(180),
+)

@@ -9,6 +9,7 @@ import { connect, type Sql } from '../postgres/connect.ts'
 import { createDatabase, type TestDatabase } from './support/database.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
 import { mostInASecond } from './support/most-in-a-second.ts'
+import { lengthened, patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const WORKER = 'workers/challenge-worker.ts'
@@ -200,7 +201,7 @@ describe('a rate of 20 a second, two workers, 100 challenges at once', () => {
     expect(mostInASecond(arrivals)).toBeLessThanOrEqual(30)
     expect(Math.max(...arrivals) - began).toBeGreaterThan(4_500)
     const [late] = await system.sql`
-      select count(*)::int as count from challenges where extract(epoch from sent_at - send_began_at) > 1`
+      select count(*)::int as count from challenges where extract(epoch from sent_at - send_began_at) > ${patience(1) / 1_000}::float8`
     expect(late).toEqual({ count: 0 })
   })
 })
@@ -318,9 +319,13 @@ describe('a worker killed', () => {
   })
 })
 
-/** A code lives 18 s, of which the member must have 8: for 10 s after its first request, or its start, it may be sent. */
+/**
+ * A code lives 18 s, of which the member must have 8: for 10 s after its first request, or its start, it may be sent. All of
+ * it is longer on a slower machine, which takes longer for what is to happen within it.
+ */
 describe('a provider dead for longer than a code may wait, then back', () => {
-  const MAY_WAIT_MS = 10_000
+  const [MAY_WAIT, MIN_LIFE] = [Number(lengthened(10)), Number(lengthened(8))]
+  const MAY_WAIT_MS = MAY_WAIT * 1_000
   const DEAD_TIMES = 100_000
   let system: System
   let early: Started[]
@@ -329,8 +334,8 @@ describe('a provider dead for longer than a code may wait, then back', () => {
   let requests: { whileDead: number; overMs: number }
   beforeAll(async () => {
     system = await startWith({
-      OTP_CODE_TTL_SECONDS: '18',
-      OTP_CODE_MIN_LIFE_SECONDS: '8',
+      OTP_CODE_TTL_SECONDS: String(MAY_WAIT + MIN_LIFE),
+      OTP_CODE_MIN_LIFE_SECONDS: String(MIN_LIFE),
       OTP_SMS_PER_SECOND: '20',
       OTP_SWEEP_INTERVAL_SECONDS: '3600',
     })
@@ -342,15 +347,15 @@ describe('a provider dead for longer than a code may wait, then back', () => {
     }
     await system.until(isDead)
     const [met, from] = [await requestsMet(system, DEAD_TIMES), Date.now()]
-    const isAfter = (ms: number) => system.until(async () => Date.now() > from + ms, 30_000)
+    const isAfter = (ms: number) => system.until(async () => Date.now() > from + ms, 2 * MAY_WAIT_MS)
     // They have waited for a while when it is back, and can wait on.
-    await isAfter(6_000)
+    await isAfter(0.6 * MAY_WAIT_MS)
     waiting = await startMany(system, 40)
-    await isAfter(MAY_WAIT_MS + 1_500)
+    await isAfter(MAY_WAIT_MS + patience(1.5))
     requests = { whileDead: (await requestsMet(system, DEAD_TIMES)) - met, overMs: Date.now() - from }
     await fetch(`${system.simulators.url}/faults`, { method: 'DELETE' })
     newcomers = await startMany(system, 5)
-  }, 60_000)
+  })
   afterAll(() => system?.stop())
 
   it('is called about once a second meanwhile, however many wait', () => {
@@ -361,17 +366,17 @@ describe('a provider dead for longer than a code may wait, then back', () => {
   // 2 s, and what a busy machine takes.
   it('the first challenges after it is back are sent within 2 s, and do not wait behind the others', async () => {
     const times = await sentTimes(system, newcomers)
-    expect(Math.max(...times.map((sentAt, index) => sentAt - newcomers[index]!.at))).toBeLessThan(3_000)
+    expect(Math.max(...times.map((sentAt, index) => sentAt - newcomers[index]!.at))).toBeLessThan(2_000 + patience(1))
   })
 
   it('those with enough life left are sent, and none with less than its minimum', async () => {
     await sentTimes(system, waiting)
     const rows = await system.sql<{ to: string; sendableUntil: Date; waitedMs: number }[]>`
-      select destination as "to", expires_at - interval '8 seconds' as "sendableUntil",
+      select destination as "to", expires_at - ${`${MIN_LIFE} seconds`}::interval as "sendableUntil",
         extract(epoch from send_began_at - admitted_at)::float8 * 1000 as "waitedMs"
       from challenges where sent_at is not null`
     // The last try is planned half a second before; its life begins with it, so one that a busy machine delays is not late.
-    expect(Math.max(...rows.map(({ waitedMs }) => waitedMs))).toBeLessThan(MAY_WAIT_MS + 1_000)
+    expect(Math.max(...rows.map(({ waitedMs }) => waitedMs))).toBeLessThan(MAY_WAIT_MS + patience(1))
     const until = new Map(rows.map(({ to, sendableUntil }) => [to, sendableUntil.getTime()]))
     const messages = await system.simulators.messages()
     expect(messages.length).toBeGreaterThanOrEqual(waiting.length + newcomers.length)
@@ -397,7 +402,7 @@ describe('a provider dead for longer than a code may wait, then back', () => {
     expect(await Promise.all(ended.map(({ challengeId }) => endingOf(system, challengeId)))).toEqual(
       ended.map(() => endedOnceAs('undeliverable')),
     )
-    expect(Math.max(...ended.map(({ afterMs }) => afterMs))).toBeLessThan(MAY_WAIT_MS + 1_000)
+    expect(Math.max(...ended.map(({ afterMs }) => afterMs))).toBeLessThan(MAY_WAIT_MS + patience(1))
     expect(Math.min(...ended.map(({ afterMs }) => afterMs))).toBeGreaterThan(MAY_WAIT_MS - 1_000)
   })
 })

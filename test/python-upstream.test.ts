@@ -14,7 +14,6 @@ import { startSystem, wrongCode, type System } from './support/system.ts'
 
 const EXAMPLE = join(import.meta.dirname, '../examples/python-upstream')
 const VECTORS = join(import.meta.dirname, '../temporal/codec-vectors.json')
-const BRING_WITHIN_MS = 240_000
 
 const python = await bringPython(join(EXAMPLE, 'requirements.txt'))
 const didNotRun = 'missing' in python ? `DID NOT RUN: no upstream in Python was tried. ${python.missing}` : undefined
@@ -29,7 +28,7 @@ beforeAll(async () => {
   }
   system = await startSystem()
   await system.process('workers/challenge-worker.ts')
-}, BRING_WITHIN_MS)
+})
 beforeEach((context) => context.skip(didNotRun !== undefined, didNotRun))
 afterAll(() => system?.stop())
 

@@ -11,6 +11,7 @@ import { readChallenge, recordSent } from '../postgres/challenges.ts'
 import { connect } from '../postgres/connect.ts'
 import { startApi, type Api } from './support/api.ts'
 import { codeOf, startSimulators, type Simulators } from './support/simulators.ts'
+import { slowness } from './support/speed.ts'
 import { until } from './support/until.ts'
 import {
   forgedSendGridPost,
@@ -472,7 +473,7 @@ it('receipts are absorbed by the thousand a second, in posts of 100', async ({ a
   await annotate(`${perSecond} events/s`)
   expect(await receiptCount()).toBe(before + 10_000)
   // The aim is 2,000 on 2 cores of its own; this machine may be busy.
-  expect(perSecond).toBeGreaterThan(1_000)
+  expect(perSecond).toBeGreaterThan(1_000 / slowness())
 })
 
 describe('end to end, with a worker and providers that tell', () => {

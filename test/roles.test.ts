@@ -13,10 +13,11 @@ import { v7 as uuidv7 } from 'uuid'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { SAMPLE_MEMBERS } from '../local/sample-members.ts'
+import { patience } from './support/speed.ts'
 import { kafkaBrokers } from './support/stack.ts'
 import { startByClient, startSystem, type System, type WorkerProcess } from './support/system.ts'
 
-const WITHIN_MS = 5_000
+const WITHIN_MS = patience(5)
 const IN_FLIGHT = 30
 const KEY = randomBytes(24).toString('base64url')
 

@@ -6,6 +6,7 @@ import { isGrpcServiceError } from '@temporalio/client'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { verifyCode } from '../client/verify-code.ts'
+import { patience } from './support/speed.ts'
 import { startByClient, startSystem, type System } from './support/system.ts'
 
 const OPEN = 200
@@ -74,18 +75,22 @@ async function finish({ handle, challengeId, code }: Awaited<ReturnType<typeof o
   return { outcome, builds: [...new Set(builds)], failedTasks }
 }
 
-it(`${OPEN} challenges that are open end on their build, and the next begins on the new one`, async () => {
-  const before = await system.process('workers/challenge-worker.ts', { OTP_BUILD_ID: 'before' })
-  await setCurrent('before')
-  const challenges = await inGroups(OPEN, open)
+it(
+  `${OPEN} challenges that are open end on their build, and the next begins on the new one`,
+  async () => {
+    const before = await system.process('workers/challenge-worker.ts', { OTP_BUILD_ID: 'before' })
+    await setCurrent('before')
+    const challenges = await inGroups(OPEN, open)
 
-  const after = await system.process('test/support/changed-worker-process.ts', { OTP_BUILD_ID: 'after' })
-  await setCurrent('after')
-  const next = await open()
+    const after = await system.process('test/support/changed-worker-process.ts', { OTP_BUILD_ID: 'after' })
+    await setCurrent('after')
+    const next = await open()
 
-  const ended = await inGroups(OPEN, (index) => finish(challenges[index]!))
-  expect(Map.groupBy(ended, (end) => JSON.stringify(end)).size).toBe(1)
-  expect(ended[0]).toEqual({ outcome: 'verified', builds: ['before'], failedTasks: 0 })
-  expect(await finish(next)).toEqual({ outcome: 'verified', builds: ['after'], failedTasks: 0 })
-  await Promise.all([before.kill('SIGTERM'), after.kill('SIGTERM')])
-}, 240_000)
+    const ended = await inGroups(OPEN, (index) => finish(challenges[index]!))
+    expect(Map.groupBy(ended, (end) => JSON.stringify(end)).size).toBe(1)
+    expect(ended[0]).toEqual({ outcome: 'verified', builds: ['before'], failedTasks: 0 })
+    expect(await finish(next)).toEqual({ outcome: 'verified', builds: ['after'], failedTasks: 0 })
+    await Promise.all([before.kill('SIGTERM'), after.kill('SIGTERM')])
+  },
+  patience(240),
+)

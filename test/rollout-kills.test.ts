@@ -14,6 +14,7 @@ import {
   untilSettled,
 } from './support/rollout-run.ts'
 import { startRolloutStack, type RolloutStack } from './support/rollout-stack.ts'
+import { patience } from './support/speed.ts'
 
 const SEED = Number(process.env['ROLLOUT_SEED'] ?? Date.now() % 1_000_000)
 const PEOPLE = { seed: SEED, members: 2_000, changes: 400 }
@@ -31,22 +32,26 @@ beforeAll(async () => {
 })
 afterAll(() => stack?.stop())
 
-it('everybody ends where the rule puts them, and hears twice only where an answer was lost', async () => {
-  const deaths = chooseDeaths(SEED, EACH, 2_000)
-  console.log(`ROLLOUT_SEED=${SEED}: ${deaths.map(({ name, afterMs }) => `${name} +${afterMs} ms`).join(', ')}`)
-  await registerMembers(stack, PEOPLE, 60_000)
-  // A provider that takes its time, so that there is always a batch in hand to die with.
-  await stack.simulators.faults({ latencyMs: 40 })
-  await beginRollout(stack, CAMPAIGN)
-  await Promise.all([strikeAll(stack, deaths), publishChanges(stack, PEOPLE, 15_000)])
-  await untilSettled(stack, CAMPAIGN, 120_000)
+it(
+  'everybody ends where the rule puts them, and hears twice only where an answer was lost',
+  async () => {
+    const deaths = chooseDeaths(SEED, EACH, 2_000)
+    console.log(`ROLLOUT_SEED=${SEED}: ${deaths.map(({ name, afterMs }) => `${name} +${afterMs} ms`).join(', ')}`)
+    await registerMembers(stack, PEOPLE, 60_000)
+    // A provider that takes its time, so that there is always a batch in hand to die with.
+    await stack.simulators.faults({ latencyMs: 40 })
+    await beginRollout(stack, CAMPAIGN)
+    await Promise.all([strikeAll(stack, deaths), publishChanges(stack, PEOPLE, 15_000)])
+    await untilSettled(stack, CAMPAIGN, 120_000)
 
-  expect(await auditMembers(stack, CAMPAIGN, PEOPLE)).toEqual([])
-  const { findings, twice, unrecorded } = await auditNotices(stack, CAMPAIGN)
-  expect(findings).toEqual([])
-  const kills = deaths.filter(({ name }) => name === 'campaign-worker').length
-  console.log(`sent twice: ${twice}, sent and then given up: ${unrecorded}, of ${kills * NOTICES_AT_ONCE} at most`)
-  expect(twice + unrecorded).toBeLessThanOrEqual(kills * NOTICES_AT_ONCE)
-  expect((await auditEvents(stack, CAMPAIGN)).findings).toEqual([])
-  expect(Math.max(...(await runLengths(stack, CAMPAIGN)))).toBeLessThanOrEqual(4_096)
-}, 300_000)
+    expect(await auditMembers(stack, CAMPAIGN, PEOPLE)).toEqual([])
+    const { findings, twice, unrecorded } = await auditNotices(stack, CAMPAIGN)
+    expect(findings).toEqual([])
+    const kills = deaths.filter(({ name }) => name === 'campaign-worker').length
+    console.log(`sent twice: ${twice}, sent and then given up: ${unrecorded}, of ${kills * NOTICES_AT_ONCE} at most`)
+    expect(twice + unrecorded).toBeLessThanOrEqual(kills * NOTICES_AT_ONCE)
+    expect((await auditEvents(stack, CAMPAIGN)).findings).toEqual([])
+    expect(Math.max(...(await runLengths(stack, CAMPAIGN)))).toBeLessThanOrEqual(4_096)
+  },
+  patience(300),
+)

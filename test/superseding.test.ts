@@ -8,6 +8,7 @@ import { startChallenge, type StartRequest } from '../client/start-challenge.ts'
 import { admitChallenge } from '../postgres/admission.ts'
 import { readChallenge } from '../postgres/challenges.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
+import { patience } from './support/speed.ts'
 import { judgeFor, startByClient, startSystem, wrongCode, type System } from './support/system.ts'
 
 let system: System
@@ -39,7 +40,8 @@ describe('with no worker running', () => {
     const began = Date.now()
     const second = await start({ memberId })
     expect(Date.now() - began).toBeGreaterThanOrEqual(5_000)
-    expect(Date.now() - began).toBeLessThan(9_000)
+    // The deadline, and the machine's share.
+    expect(Date.now() - began).toBeLessThan(5_000 + patience(4))
     const description = await system.temporal.workflow.getHandle(challengeWorkflowId(memberId)).describe()
     expect(description.memo).toEqual({ challengeId: second.challengeId })
     expect((await readChallenge(system.sql, second.challengeId!))?.outcome).toBeNull()
@@ -96,7 +98,7 @@ describe('with a worker running', () => {
       const rows = await openChallenges(memberId)
       return rows.length === 1 && (await isSent(rows[0]!.id)) ? rows[0]! : undefined
     })
-    expect(Date.now() - began).toBeLessThan(5_000)
+    expect(Date.now() - began).toBeLessThan(patience(5))
     expect(starts.filter((each) => each.refused)).toEqual([])
 
     const outcomes = await system.sql`

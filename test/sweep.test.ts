@@ -6,12 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { admitChallenge } from '../postgres/admission.ts'
 import { closeChallenge, readChallenge } from '../postgres/challenges.ts'
 import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
+import { lengthened, patience } from './support/speed.ts'
 import { judgeFor, startSystem, type System } from './support/system.ts'
 
 const SWEPT_EVERY_SECOND = { OTP_SWEEP_INTERVAL_SECONDS: '1' }
 const WORKER = 'workers/challenge-worker.ts'
 /** Long enough that an overdue challenge is told from one that its own timer closed. */
-const BRIEF = { OTP_CODE_TTL_SECONDS: '3', OTP_CODE_MIN_LIFE_SECONDS: '0' }
+const LIFE_SECONDS = lengthened(4)
+const BRIEF = { OTP_CODE_TTL_SECONDS: LIFE_SECONDS, OTP_CODE_MIN_LIFE_SECONDS: '0' }
 
 async function open(system: System) {
   const memberId = await system.addMember()
@@ -96,7 +98,7 @@ describe.concurrent('with a worker running', () => {
   })
 })
 
-describe('with codes that live for three seconds', () => {
+describe('with codes that live for a few seconds', () => {
   let system: System
   beforeAll(async () => {
     system = await startSystem({ ...SWEPT_EVERY_SECOND, ...BRIEF })
@@ -105,7 +107,7 @@ describe('with codes that live for three seconds', () => {
 
   it('what became overdue with no worker running ends once one runs, each as what it is', async () => {
     const worker = await system.process(WORKER)
-    const [waiting, terminated, verified] = [await open(system), await open(system), await open(system)]
+    const [waiting, terminated, verified] = await Promise.all([open(system), open(system), open(system)])
     const [code] = await system.codes(verified.memberId)
     await worker.kill()
     await terminated.execution.terminate('by hand')
@@ -118,7 +120,7 @@ describe('with codes that live for three seconds', () => {
       caller: 'test',
     })
     expect(admission.kind).toBe('admitted')
-    const overdue = await system.sql`select challenge_now() + '3 seconds' as at`
+    const overdue = await system.sql`select challenge_now() + ${`${LIFE_SECONDS} seconds`}::interval as at`
     await system.until(async () => (await system.sql`select where challenge_now() > ${overdue[0]!['at']}`).length > 0)
 
     await system.process(WORKER)
@@ -138,7 +140,7 @@ describe('with codes that live for three seconds', () => {
 describe('an admission that no start followed', () => {
   let system: System
   beforeAll(async () => {
-    system = await startSystem({ ...SWEPT_EVERY_SECOND, OTP_VOID_AFTER_SECONDS: '2' })
+    system = await startSystem({ ...SWEPT_EVERY_SECOND, OTP_VOID_AFTER_SECONDS: lengthened(2) })
   })
   afterAll(() => system?.stop())
   const admit = async (idempotency?: { key: string; requestHash: string }, memberId?: string) => {
@@ -162,7 +164,7 @@ describe('an admission that no start followed', () => {
       taskQueue: 'otp-challenge',
       args: [{ challengeId: waiting.challengeId, memberId: waiting.memberId, purpose: waiting.purpose }],
       memo: { challengeId: waiting.challengeId },
-      startDelay: '6s',
+      startDelay: patience(6),
     })
     await system.process(WORKER)
     expect(await endOf(system, abandoned)).toEqual(endedOnceAs('cancelled'))

@@ -6,6 +6,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest'
 import { launchBrowser } from '../../local/stack/browser.ts'
+import { patience } from './speed.ts'
 
 /** The narrowest that WCAG 2.2 SC 1.4.10 asks for is 320; most phones are at least so wide. */
 export const PHONE = { width: 360, height: 780 }
@@ -51,6 +52,7 @@ export function useBrowser(): TestBrowser {
         isMobile: viewport.width < 600,
         hasTouch: viewport.width < 600,
       })
+      context.setDefaultTimeout(patience(30))
       contexts.add(context)
       context.on('page', (page) => listen(page, (complaint) => complaints.push(complaint)))
       return { context, page: await context.newPage() }

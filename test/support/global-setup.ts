@@ -15,6 +15,7 @@ import { freePort } from '../../local/stack/ports.ts'
 import { startPostgres } from '../../local/stack/postgres.ts'
 import { startTemporal } from '../../local/stack/temporal.ts'
 import { prepareTemplate } from './database.ts'
+import { slowness } from './speed.ts'
 
 /** As many as test files may claim in one run; each costs the server's start some milliseconds. */
 const NAMESPACES = Array.from({ length: 90 }, (_, index) => `test-${index + 1}`)
@@ -31,6 +32,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject) {
+  console.log(`This machine takes ${slowness()} times as long as the reference; the tests' limits follow.`)
   const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
   const guard = await openGuard({ remove: folder })
   try {

@@ -5,6 +5,7 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import type { KafkaMessage, Message } from 'kafkajs'
 import { vi } from 'vitest'
 import { toBatches } from '../../kafka/batches.ts'
+import { patience } from './speed.ts'
 import { kafkaBrokers } from './stack.ts'
 
 /** A record, and the partition that it stands in. */
@@ -95,7 +96,7 @@ export async function startProcess(file: string, options: object): Promise<TestP
     () => {
       if (!exited && !output.some((line) => line.includes('"msg":"ready"'))) throw new Error(output.join('\n'))
     },
-    { timeout: 30_000, interval: 10 },
+    { timeout: patience(30), interval: 10 },
   )
   if (exited) throw new Error(`${file} ended: ${output.join('\n')}`)
   return {

@@ -5,11 +5,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readEndpoints, type Endpoints } from '../../local/endpoints.ts'
+import { patience } from './speed.ts'
 import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 /** A first start on a busy machine. */
-export const STARTED_MS = 90_000
+export const STARTED_MS = patience(90)
 
 export interface Start {
   readonly process: ChildProcess
@@ -40,7 +41,7 @@ export async function ready(start: Start, folder: string): Promise<Endpoints> {
   const isOver = () => start.process.exitCode !== null
   const isReady = async () =>
     (existsSync(join(folder, 'endpoints.json')) && start.output().includes('Ready.')) || isOver()
-  await until(isReady, STARTED_MS, 50).catch(() => {
+  await until(isReady, 90_000, 50).catch(() => {
     throw new Error(start.output())
   })
   if (isOver()) throw new Error(start.output())

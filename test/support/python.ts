@@ -8,9 +8,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../local/stack/program.ts'
+import { patience } from './speed.ts'
 
 const run = promisify(execFile)
-const INSTALL_WITHIN_MS = 180_000
 
 export type Python = { readonly command: string } | { readonly missing: string }
 
@@ -27,7 +27,7 @@ export async function bringPython(requirements: string): Promise<Python> {
     await mkdir(folder, { recursive: true })
     await run('python3', ['-m', 'venv', folder])
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--requirement', requirements]
-    await run(command, pip, { timeout: INSTALL_WITHIN_MS })
+    await run(command, pip, { timeout: patience(180) })
     await writeFile(complete, wanted)
     return { command }
   } catch (error) {

@@ -4,11 +4,15 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Connection } from '@temporalio/client'
 import { TestWorkflowEnvironment } from '@temporalio/testing'
 import { openGuard } from '../../local/stack/guarded.ts'
 import { findJars } from '../../local/stack/jars.ts'
+import { freePort } from '../../local/stack/ports.ts'
+import { startProgram, whenReady } from '../../local/stack/program.ts'
 import { clientDataConverter } from '../../temporal/connect.ts'
 import type { KeyRing } from '../../config.ts'
+import { patience } from './speed.ts'
 
 const JARS = {
   name: "Temporal's test server",
@@ -22,11 +26,25 @@ export async function startTimeSkipping(codecKeys: KeyRing) {
   const folder = await mkdtemp(join(tmpdir(), 'time-skipping-'))
   const guard = await openGuard({ remove: folder })
   const jars = await findJars(JARS, { env: process.env, guard, report: (line) => console.log(line) })
-  const launcher = join(folder, 'test-server')
-  await writeFile(launcher, `#!/bin/sh\nexec java -cp '${join(jars, '*')}' io.temporal.testserver.TestServer "$@"\n`)
-  await chmod(launcher, 0o755)
+  const port = await freePort()
+  const logFile = join(folder, 'test-server.log')
+  const server = await startProgram({
+    name: JARS.name,
+    command: 'java',
+    args: ['-cp', join(jars, '*'), 'io.temporal.testserver.TestServer', String(port)],
+    env: process.env,
+    logFile,
+    pidFile: join(folder, 'pid'),
+    guard,
+  })
+  await whenReady(server, JARS.name, logFile, () => answers(port), patience(60))
+  // The SDK starts its server itself, and leaves it five seconds, which is little for Java on a slow machine. Ours listens
+  // where the SDK looks; what it starts only waits to be ended.
+  const placeholder = join(folder, 'placeholder')
+  await writeFile(placeholder, '#!/bin/sh\nexec tail -f /dev/null\n')
+  await chmod(placeholder, 0o755)
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: launcher } },
+    server: { executable: { type: 'existing-path', path: placeholder }, port },
     client: { dataConverter: clientDataConverter(codecKeys) },
   })
   await environment.connection.operatorService.addSearchAttributes({
@@ -41,4 +59,9 @@ export async function startTimeSkipping(codecKeys: KeyRing) {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function answers(port: number) {
+  const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: '2s' })
+  await connection.close()
 }
