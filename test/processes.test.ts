@@ -14,6 +14,7 @@ import { startOwnStack, type OwnStack, type PartName } from './support/own-stack
 import { watchProcess, type WatchedProcess } from './support/own-process.ts'
 import { codeOf } from './support/simulators.ts'
 import { wrongCode } from './support/system.ts'
+import { patience } from './support/speed.ts'
 import { until } from './support/until.ts'
 
 const OUTAGE_MS = Number(process.env['OUTAGE_SECONDS'] ?? 10) * 1_000
@@ -152,7 +153,7 @@ describe('started before any part', () => {
     for (const name of NAMES) running.set(name, await begin(name, name === 'api' ? { PORT: stack.env['PORT']! } : {}))
   })
 
-  it('each lives, and only those that need nothing are ready', { timeout: 150_000 }, async () => {
+  it('each lives, and only those that need nothing are ready', { timeout: patience(150) }, async () => {
     for (const name of NAMES) await until(async () => (await watched(name).healthz()) === 200, 120_000)
     const expected = Object.fromEntries(NAMES.map((name) => [name, NEEDS[name].length === 0 ? 200 : 503]))
     await until(async () => (await watched('codec-server').readyz()).code === 200)
@@ -200,7 +201,7 @@ describe('started before any part', () => {
 describe.each(['postgres', 'temporal', 'kafka'] as const)('%s lost while they work', (part) => {
   it(
     `those that need it are unready, the others ready, and all are back within 10 s`,
-    { timeout: OUTAGE_MS + 90_000 },
+    { timeout: OUTAGE_MS + patience(120) },
     async () => {
       const logged = new Map(NAMES.map((name) => [name, watched(name).log().length]))
       await stack.kill(part)
@@ -239,7 +240,7 @@ describe('Postgres read-only', () => {
 
   it(
     'under load: no 500, not ready, no verdict that is not stored; then on as before',
-    { timeout: OUTAGE_MS + 90_000 },
+    { timeout: OUTAGE_MS + patience(120) },
     async () => {
       // `alter system` is for a read-only session too; ours are refused one.
       const administrator = postgres(stack.env['DATABASE_URL']!, { max: 1, onnotice: () => {} })
