@@ -36,11 +36,10 @@ export const npmStart = (folder: string, env: NodeJS.ProcessEnv = {}): Start =>
  *
  * @throws with its output, when it ends first or takes too long
  */
-export async function ready(start: Start, folder: string): Promise<Endpoints> {
+export async function ready(start: Start, folder: string, withinMs = STARTED_MS): Promise<Endpoints> {
   const isOver = () => start.process.exitCode !== null
-  const isReady = async () =>
-    (existsSync(join(folder, 'endpoints.json')) && start.output().includes('Ready.')) || isOver()
-  await until(isReady, STARTED_MS, 50).catch(() => {
+  const isReady = async () => (existsSync(join(folder, 'endpoints.json')) && /^Ready/m.test(start.output())) || isOver()
+  await until(isReady, withinMs, 50).catch(() => {
     throw new Error(start.output())
   })
   if (isOver()) throw new Error(start.output())
