@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { setUpTemporal } from '../operations/setup-temporal.ts'
-import { connect } from '../postgres/connect.ts'
 import { migrate } from '../postgres/migrate.ts'
+import { membersArrived, onceThere } from './database-waits.ts'
 import type { DevelopmentKeys } from './development-keys.ts'
 import { writeEndpoints } from './endpoints.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -17,7 +16,7 @@ import type { Guard } from './stack/guarded.ts'
 import { startKafka } from './stack/kafka.ts'
 import type { Part, PartOptions } from './stack/part.ts'
 import { startPostgres } from './stack/postgres.ts'
-import { sizeOf, whenReady } from './stack/program.ts'
+import { whenReady } from './stack/program.ts'
 import { supervise } from './stack/supervise.ts'
 import type { Supervised } from './stack/supervise.ts'
 import { startTemporal } from './stack/temporal.ts'
@@ -144,7 +143,7 @@ export function createSystem({ folder, guard, keys, plan, env, longestSilenceMs 
   async function bringSampleMembers({ report }: StepContext) {
     const members = await produceSampleMembers([addresses.kafka])
     const consumerLog = join(folder, 'logs', 'member-consumer.log')
-    await arrived(addresses.databaseUrl, Object.values(members), consumerLog, report)
+    await membersArrived(addresses.databaseUrl, Object.values(members), consumerLog, report)
     sampleMembers = members
   }
 
@@ -228,57 +227,5 @@ export function createSystem({ folder, guard, keys, plan, env, longestSilenceMs 
       await Promise.all([...parts.values()].map((kept) => kept.stop()))
       await written
     },
-  }
-}
-
-/** postgres.js's and the system's words for a Postgres that does not take part yet. */
-const NOT_THERE_YET = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'CONNECT_TIMEOUT',
-  'CONNECTION_CLOSED',
-  '57P03',
-]
-
-/** Does `work`, again while Postgres is not there; it may be one that is not ours. */
-async function onceThere<T>(databaseUrl: string, report: Report, work: () => Promise<T>): Promise<T> {
-  let seen: string | undefined
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      const { code } = error as { code?: string }
-      if (code === undefined || !NOT_THERE_YET.includes(code)) throw error
-      // The same once more is no sign of life.
-      if (code !== seen) report(`waiting for ${new URL(databaseUrl).host} (${code})`)
-      seen = code
-      await wait(500)
-    }
-  }
-}
-
-/** Resolves when the consumer has brought them, however long it takes. */
-async function arrived(databaseUrl: string, memberIds: readonly string[], consumerLog: string, report: Report) {
-  const sql = connect(databaseUrl, { poolSize: 1, name: 'start' })
-  const wanted = new Set(memberIds).size
-  const count = async () => {
-    const [row] = await sql<[{ count: number }]>`
-      select count(*) as count from members where member_id in ${sql(memberIds)}`
-    return row.count
-  }
-  let life = ''
-  try {
-    for (;;) {
-      const present = await onceThere(databaseUrl, report, count)
-      if (present === wanted) return
-      const now = `${present} ${await sizeOf(consumerLog)}`
-      if (now !== life) report(`${present} of ${wanted} came out of Kafka`, consumerLog)
-      life = now
-      await wait(100)
-    }
-  } finally {
-    await sql.end()
   }
 }
