@@ -4,13 +4,16 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { findPostgres } from '../../local/stack/postgres.ts'
 
 export type LatePart = 'postgres' | 'temporal' | 'kafka'
 
 /** What a launcher does when it is to run a part's server; whatever else the program is asked for is done at once. */
-export type Lateness = { readonly seconds: number } | 'never' | 'fails'
+export type Lateness = { readonly seconds: number } | 'until told' | 'fails'
+
+/** The file in the folder of the launchers whose being there tells those to go on that wait `until told`. */
+export const TOLD = 'told'
 
 /**
  * Makes launchers in `folder`.
@@ -37,7 +40,12 @@ export async function latePrograms(
 }
 
 async function launcher(path: string, program: string, server: string, lateness: Lateness) {
-  const first = lateness === 'never' ? 'sleep 1000000' : lateness === 'fails' ? 'exit 1' : `sleep ${lateness.seconds}`
+  const first =
+    lateness === 'until told'
+      ? `until [ -e '${join(dirname(path), '..', TOLD)}' ]; do sleep 1; done`
+      : lateness === 'fails'
+        ? 'exit 1'
+        : `sleep ${lateness.seconds}`
   await writeScript(path, `case "$*" in *${server}*) ${first} ;; esac\nexec '${program}' "$@"`)
 }
 
