@@ -3,6 +3,7 @@ import { measureSpeed, patience } from './test/support/speed.ts'
 
 /** These hold whole systems, or many challenges at once, to times: they have the machine to themselves, one by one. */
 const ALONE = [
+  'test/arrival-order.test.ts',
   'test/browser-newcomer.test.ts',
   'test/campaign-beside-challenges.test.ts',
   'test/fault-run.test.ts',

@@ -9,16 +9,16 @@ export interface Endpoints {
   readonly api: string
   /** For `Authorization: Bearer …`; a development key. */
   readonly apiKey: string
-  /** `host:port` of Temporal's frontend. */
-  readonly temporal: string
-  /** Base URL of the Web UI; absent where Temporal is not ours. */
+  /** `host:port` of Temporal's frontend; absent where there is no Temporal. */
+  readonly temporal?: string
+  /** Base URL of the Web UI; absent where Temporal is not ours, or not there. */
   readonly temporalUi?: string
   readonly temporalNamespace: string
   readonly codecServer: string
   /** `host:port[,host:port…]`; absent where there is no Kafka. */
   readonly kafka?: string
-  /** `postgres://…`, password included. */
-  readonly database: string
+  /** `postgres://…`, password included; absent where there is no Postgres. */
+  readonly database?: string
   /** Base URL of the provider simulators; absent where both providers are real. */
   readonly outbox?: string
   /** Where Prometheus finds each process; `temporal-sdk` is the challenge worker's, of Temporal's SDK. */
@@ -27,6 +27,11 @@ export interface Endpoints {
   readonly sampleMembers: Readonly<Record<string, string>>
   /** Process ids by name: `start`, the parts, and our own processes. They change when one is started again. */
   readonly pids: Readonly<Record<string, number>>
+  /**
+   * What is not there, as `npm start` names it (`Temporal`, `challenge-worker`); absent where all is. It is written anew when
+   * something of it comes later.
+   */
+  readonly without?: readonly string[]
 }
 
 /** Where the data of `npm start` stands, below the repository. */

@@ -3,13 +3,17 @@
  * whatever Node the machine has (18 or newer), so it is plain JavaScript and imports nothing.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** Where `npm start` finds how long this took, in milliseconds; absent where there was nothing to do. */
+const timeFile = join(root, 'node_modules', '.install-ms')
+
 if (!isInstalled()) await install()
+else if (process.env.npm_lifecycle_event === 'prestart') rmSync(timeFile, { force: true })
 
 /** Whether node_modules holds each package of the lock file, in its version. */
 function isInstalled() {
@@ -39,13 +43,21 @@ async function install() {
     // The Node that npm ci removes and installs again is not the one to run it with.
     env: { ...process.env, PATH: pathOutside(join(root, 'node_modules')) },
   })
-  const progress = setInterval(() => console.log(`  still installing packages, ${seconds()} s`), 5_000)
+  const paths = Object.keys(packagesOf('package-lock.json')).filter((path) => path !== '')
+  const count = () => paths.filter((path) => existsSync(join(root, path, 'package.json'))).length
+  const progress = setInterval(
+    () => console.log(`packages: npm ci, ${count()} of at most ${paths.length} are here, ${seconds()} s`),
+    5_000,
+  )
   const how = await new Promise((resolve) => {
     npm.once('error', (error) => resolve(error.message))
     npm.once('exit', (code, signal) => resolve(signal ?? code))
   })
   clearInterval(progress)
-  if (how === 0) return console.log(`Packages installed in ${seconds()} s.`)
+  if (how === 0) {
+    writeFileSync(timeFile, String(Date.now() - began))
+    return console.log(`Packages installed in ${seconds()} s.`)
+  }
   console.error(
     `The packages could not be installed (npm ci ended with ${how}; its own words are above).\n` +
       'See that npm reaches its registry (npm ping) and that the disk has 1 GB free, then try again.',

@@ -1,27 +1,35 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PROCESSES } from './environment.ts'
 import type { ProcessName } from './environment.ts'
+import type { Report } from './progress.ts'
 import type { Guard } from './stack/guarded.ts'
 import type { Part } from './stack/part.ts'
-import { startProgram, whenReady } from './stack/program.ts'
+import { sizeOf, startProgram, whenReady } from './stack/program.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
+interface OwnProcessOptions {
+  readonly folder: string
+  readonly env: NodeJS.ProcessEnv
+  readonly guard: Guard
+  readonly report?: Report
+}
+
 /**
- * Starts one of our processes; resolves when it says `ready` in its log, `logs/<name>.log` below `folder`.
+ * Starts one of our processes; resolves when it says `ready` in its log, `logs/<name>.log` below `folder`, however long it
+ * waits for what it needs.
  *
  * @throws when it ends first, with its last output
  */
 export async function startOwnProcess(
   name: ProcessName,
-  { folder, env, guard }: { folder: string; env: NodeJS.ProcessEnv; guard: Guard },
+  { folder, env, guard, report }: OwnProcessOptions,
 ): Promise<Part> {
   const entrance = join(ROOT, PROCESSES[name].entrance)
   const logFile = join(folder, 'logs', `${name}.log`)
-  const before = existsSync(logFile) ? (await stat(logFile)).size : 0
+  const before = await sizeOf(logFile)
   const program = await startProgram({
     name,
     command: process.execPath,
@@ -33,7 +41,7 @@ export async function startOwnProcess(
     endsFirst: true,
     guard,
   })
-  await whenReady(program, name, logFile, () => saysReady(logFile, before))
+  await whenReady(program, { name, logFile, attempt: () => saysReady(logFile, before), ...(report && { report }) })
   return program
 }
 

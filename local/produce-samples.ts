@@ -6,13 +6,16 @@ import type { MemberData, MemberEvent } from '../kafka/member-event.ts'
 import { MEMBER_EVENTS } from '../kafka/topics.ts'
 import { SAMPLE_MEMBERS } from './sample-members.ts'
 
+/** A broker that is busy or only just there is asked again, for as long as it takes. */
+const PATIENCE = { connectionTimeout: 10_000, retry: { retries: Number.MAX_SAFE_INTEGER, maxRetryTime: 2_000 } }
+
 /**
  * Produces the sample members.
  *
  * @returns the member id of each sample, by its name
  */
 export async function produceSampleMembers(brokers: string[]): Promise<Record<string, string>> {
-  const kafka = new Kafka({ clientId: 'sample-members', brokers, logLevel: logLevel.NOTHING })
+  const kafka = new Kafka({ clientId: 'sample-members', brokers, logLevel: logLevel.NOTHING, ...PATIENCE })
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
   const events = Object.values(SAMPLE_MEMBERS).map(toEvent)
   await producer.connect()

@@ -2,6 +2,7 @@
  * `npm start`: the whole system on one machine. Starts what the environment does not name (Q2), keeps it running, and
  * ends all of it when it ends itself, however that comes about.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,7 +18,16 @@ import { createSystem } from './system.ts'
 import type { System } from './system.ts'
 import { welcome } from './welcome.ts'
 
-const { values } = parseArgs({ options: { folder: { type: 'string', default: LOCAL_FOLDER } } })
+/** Written by local/install.mjs. */
+const INSTALL_TIME = join(import.meta.dirname, '..', 'node_modules', '.install-ms')
+
+const { values } = parseArgs({
+  options: {
+    folder: { type: 'string', default: LOCAL_FOLDER },
+    /** In seconds: who gives no sign of life for that long is no longer waited for. */
+    'longest-silence': { type: 'string', default: '300' },
+  },
+})
 
 try {
   await main(values.folder)
@@ -42,11 +52,13 @@ async function main(given: string) {
     checkConfiguration(composeWholeEnvironment(plan.addresses, keys, process.env))
     for (const note of plan.notes) console.log(note)
 
-    const created = createSystem({ folder, guard, keys, plan, env: process.env })
+    const longestSilenceMs = Number(values['longest-silence']) * 1000
+    const created = createSystem({ folder, guard, keys, plan, env: process.env, longestSilenceMs })
     system = created
     void stopAsked.promise.then(() => stop(folder, created, guard))
-    const endpoints = await system.start()
-    if (!stopAsked.wasAsked()) console.log(welcome(endpoints, system.problems()))
+    const { endpoints, standings } = await system.start()
+    const tookMs = { packages: packagesMs(), start: performance.now() }
+    if (!stopAsked.wasAsked()) console.log(welcome({ endpoints, standings, tookMs }))
   } catch (error) {
     // While it stops, what is still starting fails: that is no news.
     if (stopAsked.wasAsked()) return
@@ -88,6 +100,12 @@ function whenAskedToStop() {
   // A console that is gone must not end us before all else has ended.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   return { promise, ask, wasAsked: () => asked }
+}
+
+/** How long the packages took that npm's own step before this one has installed; 0 where there was nothing to install. */
+function packagesMs(): number {
+  if (process.env['npm_lifecycle_event'] !== 'start' || !existsSync(INSTALL_TIME)) return 0
+  return Number(readFileSync(INSTALL_TIME, 'utf8'))
 }
 
 async function keepLogsOfLastTime(folder: string) {

@@ -100,7 +100,7 @@ const portsOf = ({ bank, api, temporal, temporalUi, codecServer, kafka, outbox, 
   ].map((url) => Number(new URL(url!).port))
 
 async function rows(endpoints: Endpoints): Promise<number> {
-  const sql = connect(endpoints.database, { poolSize: 1, name: 'test' })
+  const sql = connect(endpoints.database!, { poolSize: 1, name: 'test' })
   const [row] = await sql<{ count: number }[]>`select count(*) as count from members`
   await sql.end()
   return row!.count
@@ -138,7 +138,7 @@ describe('a start on one machine', () => {
 
   test('has the Nexus endpoint by which workflows of other namespaces ask', async () => {
     const { temporal, temporalNamespace: namespace } = endpoints
-    const connection = await Connection.connect({ address: temporal })
+    const connection = await Connection.connect({ address: temporal! })
     const endpoint = { name: 'otp', namespace, taskQueue: 'otp-challenge' }
     expect(await keepNexusEndpoint(connection, endpoint)).toBe('unchanged')
     await connection.close()

@@ -65,9 +65,10 @@ export async function startRolloutBenchStack(report: (line: string) => void): Pr
           endsFirst: true,
           guard,
         })
-        await whenReady(program, name, logFile, async () => {
+        const attempt = async () => {
           if (!(await tail(logFile, 100)).includes('"ready"')) throw new Error('it has not said that it is ready')
-        })
+        }
+        await whenReady(program, { name, logFile, attempt })
         return program
       },
       stop: () => guard.close(),

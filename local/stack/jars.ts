@@ -52,22 +52,30 @@ function pom(artifact: string): string {
 `
 }
 
-async function copyDependencies({ name, instead }: Jars, folder: string, { env, guard, report }: FetchOptions) {
+async function copyDependencies(
+  { name, artifact, instead }: Jars,
+  folder: string,
+  { env, guard, report }: FetchOptions,
+) {
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies'
   const options = ['-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${join(folder, 'jars')}`]
+  const logFile = join(cacheFolder(env), `${artifact.split(':')[1]}.log`)
   const complaints: string[] = []
+  let files = 0
   const problem = await runTool('mvn', options, {
     env,
     guard,
+    logFile,
     onLine(line) {
       if (line.startsWith('[ERROR]')) complaints.push(line.slice('[ERROR] '.length))
       const file = /(?:Downloaded from|Copying) .*?([^/\s]+\.jar)/.exec(line)?.[1]
-      if (file) report(`fetching ${name} with Maven: ${file}`)
+      if (file) files += 1
+      report(`fetching ${name} with Maven (once), ${files} files`, logFile)
     },
   })
   if (problem === undefined) return
   throw new PartUnavailable(
-    `${name} could not be fetched with Maven: ${complaints[0] ?? problem}. ` +
+    `${name} could not be fetched with Maven: ${complaints[0] ?? problem} (all that it said: ${logFile}). ` +
       'Install Maven (Debian: apt-get install maven; macOS: brew install maven) and see that it reaches a repository ' +
       `(~/.m2/settings.xml), or ${instead}.`,
   )

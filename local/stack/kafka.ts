@@ -33,7 +33,7 @@ export async function startKafka(options: PartOptions): Promise<Part & { readonl
   const logFile = join(folder, 'kafka.log')
   const properties = join(folder, 'server.properties')
   await mkdir(folder, { recursive: true })
-  const java = await findJava(env)
+  const java = await findJava(options)
   const classPath = join(await findJars(JARS, options), '*')
   await writeFile(properties, serverProperties(folder, port, await freePort()))
   await format({ folder, properties, java, classPath, env, report })
@@ -48,7 +48,7 @@ export async function startKafka(options: PartOptions): Promise<Part & { readonl
     guard,
   })
   const broker = `127.0.0.1:${port}`
-  await whenReady(program, 'Kafka', logFile, () => createTopics(broker))
+  await whenReady(program, { name: 'Kafka', logFile, report, attempt: (withinMs) => createTopics(broker, withinMs) })
   return { ...program, broker }
 }
 
@@ -104,8 +104,15 @@ async function format(options: {
 }
 
 /** Creates what is missing; resolves once the broker takes part, so it tells of readiness too. */
-async function createTopics(broker: string) {
-  const kafka = new Kafka({ clientId: 'local', brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 0 } })
+async function createTopics(broker: string, withinMs: number) {
+  const kafka = new Kafka({
+    clientId: 'local',
+    brokers: [broker],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+    connectionTimeout: withinMs,
+    requestTimeout: withinMs,
+  })
   const admin = kafka.admin()
   await admin.connect()
   try {
@@ -120,19 +127,20 @@ async function createTopics(broker: string) {
       },
       { topic: OTP_EVENTS, numPartitions: 6 },
     ].filter(({ topic }) => !existing.has(topic))
-    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true })
+    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true, timeout: withinMs })
   } finally {
     await admin.disconnect()
   }
 }
 
-async function findJava(env: NodeJS.ProcessEnv): Promise<string> {
+async function findJava({ env, report }: Pick<PartOptions, 'env' | 'report'>): Promise<string> {
   const candidates = [...(env['JAVA_HOME'] ? [join(env['JAVA_HOME'], 'bin', 'java')] : []), 'java']
   const found: string[] = []
   for (const java of candidates) {
-    const version = await javaVersion(java, env)
+    report(`asking ${java} for its version`)
+    const { version, problem } = await javaVersion(java, env)
     if (version !== undefined && version >= JAVA) return java
-    found.push(version === undefined ? `${java}: not there` : `${java}: Java ${version}`)
+    found.push(`${java}: ${problem ?? `Java ${version}`}`)
   }
   throw new PartUnavailable(
     `Kafka needs Java ${JAVA} or newer; what was tried: ${found.join('; ')}. ` +
@@ -141,12 +149,12 @@ async function findJava(env: NodeJS.ProcessEnv): Promise<string> {
   )
 }
 
-async function javaVersion(java: string, env: NodeJS.ProcessEnv): Promise<number | undefined> {
+async function javaVersion(java: string, env: NodeJS.ProcessEnv): Promise<{ version?: number; problem?: string }> {
   try {
     const { stderr } = await promisify(execFile)(java, ['-version'], { env })
     const version = /version "(?:1\.)?(\d+)/.exec(stderr)?.[1]
-    return version === undefined ? undefined : Number(version)
-  } catch {
-    return undefined
+    return version === undefined ? { problem: 'it names no version' } : { version: Number(version) }
+  } catch (error) {
+    return { problem: (error as { code?: unknown }).code === 'ENOENT' ? 'not there' : 'it does not run' }
   }
 }

@@ -1,3 +1,4 @@
+import type { Report } from '../progress.ts'
 import type { Guard } from './guarded.ts'
 
 /** A running part of the stack: Postgres, Temporal or Kafka. */
@@ -17,5 +18,5 @@ export interface PartOptions {
   /** The environment that its programs see. */
   readonly env: NodeJS.ProcessEnv
   /** Told what it is doing, a line at a time. */
-  readonly report: (line: string) => void
+  readonly report: Report
 }

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 
 const LOOPBACK = '127.0.0.1'
@@ -30,8 +31,22 @@ export function isFree(port: number, host = LOOPBACK): Promise<boolean> {
 }
 
 /**
- * `preferred`, or the next port above it that is free and not in `taken`; the choice is added to `taken`, so that
- * parts that start side by side do not choose the same one.
+ * Claims a port for this process, until it ends, by holding the UDP port of the same number: whoever is to listen on it may come
+ * minutes later, and another start must not choose it meanwhile.
+ *
+ * @returns false where another process has it
+ */
+function claim(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4').unref()
+    socket.once('error', () => resolve(false))
+    socket.bind({ port, address: LOOPBACK, exclusive: true }, () => resolve(true))
+  })
+}
+
+/**
+ * `preferred`, or the next port above it that is free, not in `taken`, and not another start's; the choice is added to `taken`,
+ * so that parts that start side by side do not choose the same one.
  *
  * @throws when none of the next hundred is free
  */
@@ -39,7 +54,7 @@ export async function nextFreePort(preferred: number, taken: Set<number>): Promi
   for (let port = preferred; port < preferred + 100; port += 1) {
     if (taken.has(port)) continue
     taken.add(port)
-    if (await isFree(port)) return port
+    if ((await isFree(port)) && (await claim(port))) return port
   }
   throw new Error(`No port from ${preferred} to ${preferred + 99} is free: end what listens there`)
 }

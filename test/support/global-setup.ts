@@ -6,6 +6,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { createProgress, duration, type Report } from '../../local/progress.ts'
 import { findBrowser } from '../../local/stack/browser.ts'
 import { PartUnavailable } from '../../local/stack/errors.ts'
 import { openGuard, type Guard } from '../../local/stack/guarded.ts'
@@ -19,6 +20,8 @@ import { slowness } from './speed.ts'
 
 /** As many as test files may claim in one run; each costs the server's start some milliseconds. */
 const NAMESPACES = Array.from({ length: 90 }, (_, index) => `test-${index + 1}`)
+
+const progress = createProgress()
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -36,14 +39,7 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'one-time-password-test-'))
   const guard = await openGuard({ remove: folder })
   try {
-    const started = startParts(project, (name, port) => ({
-      folder: join(folder, name),
-      port,
-      guard,
-      env: process.env,
-      report: (line) => console.log(`${name}: ${line}`),
-    }))
-    await Promise.all([started, bringBrowser(guard).then((browser) => project.provide('browser', browser))])
+    await all([startParts(project, { folder, guard }), bringBrowser(project, guard)])
   } catch (error) {
     await guard.close()
     throw error
@@ -52,30 +48,52 @@ export default async function setup(project: TestProject) {
   return () => guard.close()
 }
 
-async function bringBrowser(guard: Guard) {
+/** What one of them has begun, such as a build of some minutes, goes on to its end when another fails. */
+async function all(parts: readonly Promise<void>[]) {
+  for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason
+}
+
+/** With progress on the console. A failure is said at once, though the others are waited for. */
+async function shown<T>(title: string, bring: (report: Report) => Promise<T>): Promise<T> {
+  const step = progress.begin(title)
   try {
-    return { path: await findBrowser({ guard, env: process.env, report: (line) => console.log(`browser: ${line}`) }) }
+    return await bring(step.report)
   } catch (error) {
-    if (!(error instanceof PartUnavailable)) throw error
-    console.error(error.message)
-    return { problem: error.message }
+    console.error(`${title}: ${error instanceof Error ? error.message : String(error)}`)
+    throw error
+  } finally {
+    step.end()
   }
 }
 
-async function startParts(project: TestProject, options: (name: string, port: number) => PartOptions) {
+async function bringBrowser(project: TestProject, guard: Guard) {
+  try {
+    const path = await shown('browser', (report) => findBrowser({ guard, env: process.env, report }))
+    project.provide('browser', { path })
+  } catch (error) {
+    if (!(error instanceof PartUnavailable)) throw error
+    project.provide('browser', { problem: error.message })
+  }
+}
+
+async function startParts(project: TestProject, { folder, guard }: { folder: string; guard: Guard }) {
   const began = performance.now()
-  const [postgresPort, temporalPort, kafkaPort] = await Promise.all([freePort(), freePort(), freePort()])
-  const [postgres, temporal, kafka] = await Promise.all([
-    startPostgres({ ...options('postgres', postgresPort), disposable: true, metered: true }).then(async (part) => {
-      await prepareTemplate(part.url)
-      return part
+  const bring = <P>(name: string, start: (options: PartOptions) => Promise<P>) =>
+    shown(name, async (report) =>
+      start({ folder: join(folder, name), port: await freePort(), guard, env: process.env, report }),
+    )
+  await all([
+    bring('postgres', async (options) => {
+      const { url } = await startPostgres({ ...options, disposable: true, metered: true })
+      await prepareTemplate(url)
+      project.provide('postgresUrl', url)
     }),
-    startTemporal({ ...options('temporal', temporalPort), namespaces: NAMESPACES }),
-    startKafka(options('kafka', kafkaPort)),
+    bring('temporal', async (options) => {
+      const { address } = await startTemporal({ ...options, namespaces: NAMESPACES })
+      project.provide('temporalAddress', address)
+    }),
+    bring('kafka', async (options) => project.provide('kafkaBroker', (await startKafka(options)).broker)),
   ])
-  project.provide('postgresUrl', postgres.url)
-  project.provide('temporalAddress', temporal.address)
-  project.provide('kafkaBroker', kafka.broker)
   project.provide('namespaces', NAMESPACES.length)
-  console.log(`Postgres, Temporal and Kafka are up (${((performance.now() - began) / 1000).toFixed(1)} s)`)
+  console.log(`Postgres, Temporal and Kafka are up (${duration(performance.now() - began)})`)
 }

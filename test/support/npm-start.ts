@@ -37,11 +37,10 @@ export const npmStart = (folder: string, env: NodeJS.ProcessEnv = {}): Start =>
  *
  * @throws with its output, when it ends first or takes too long
  */
-export async function ready(start: Start, folder: string): Promise<Endpoints> {
+export async function ready(start: Start, folder: string, withinMs = 90_000): Promise<Endpoints> {
   const isOver = () => start.process.exitCode !== null
-  const isReady = async () =>
-    (existsSync(join(folder, 'endpoints.json')) && start.output().includes('Ready.')) || isOver()
-  await until(isReady, 90_000, 50).catch(() => {
+  const isReady = async () => (existsSync(join(folder, 'endpoints.json')) && /^Ready/m.test(start.output())) || isOver()
+  await until(isReady, withinMs, 50).catch(() => {
     throw new Error(start.output())
   })
   if (isOver()) throw new Error(start.output())

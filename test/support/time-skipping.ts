@@ -12,7 +12,6 @@ import { freePort } from '../../local/stack/ports.ts'
 import { startProgram, whenReady } from '../../local/stack/program.ts'
 import { clientDataConverter } from '../../temporal/connect.ts'
 import type { KeyRing } from '../../config.ts'
-import { patience } from './speed.ts'
 
 const JARS = {
   name: "Temporal's test server",
@@ -37,7 +36,7 @@ export async function startTimeSkipping(codecKeys: KeyRing) {
     pidFile: join(folder, 'pid'),
     guard,
   })
-  await whenReady(server, JARS.name, logFile, () => answers(port), patience(60))
+  await whenReady(server, { name: JARS.name, logFile, attempt: () => answers(port) })
   // The SDK starts its server itself, and leaves it five seconds, which is little for Java on a slow machine. Ours listens
   // where the SDK looks; what it starts only waits to be ended.
   const placeholder = join(folder, 'placeholder')
