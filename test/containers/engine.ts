@@ -10,6 +10,8 @@ import { startProgram, tail, type Program } from '../../local/stack/program.ts'
 import { bringPrograms, type Programs } from './debian.ts'
 
 export interface Engine {
+  /** It runs for the walk alone. */
+  readonly isBrought: boolean
   /** What `docker` wants in its environment. */
   readonly env: Record<string, string>
   /** The same command, run where the ports are that containers publish. */
@@ -28,6 +30,8 @@ export interface EngineOptions {
   readonly guard: Guard
 }
 
+/** Whom containers that are apart ask for names: the address that Docker's first bridge has. */
+export const NAME_SERVER = '172.17.0.1'
 const STARTS_WITHIN_MS = 30_000
 const STOPS_WITHIN_MS = 30_000
 const CGROUP = 'one-time-password-containers'
@@ -36,6 +40,7 @@ const CGROUP = 'one-time-password-containers'
 export async function findEngine(options: EngineOptions): Promise<Engine> {
   if (await runs()) {
     return {
+      isBrought: false,
       env: {},
       inside: (command) => command,
       isApart: () => false,
@@ -63,6 +68,7 @@ async function bringEngine({ folder, guard }: EngineOptions): Promise<Engine> {
   const env = { ...programs.env, DOCKER_HOST: `unix://${folder}/docker.sock`, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' }
   let engine = await startEngine('machine', { folder, guard, programs, env })
   return {
+    isBrought: true,
     env,
     inside: (command) => (engine.network === undefined ? command : ['nsenter', `--net=${engine.network}`, ...command]),
     isApart: () => engine.network !== undefined,
@@ -95,7 +101,7 @@ async function startEngine(network: 'machine' | 'apart', { folder, guard, progra
   const logFile = join(folder, 'dockerd.log')
   const isApart = network === 'apart'
   const options = isApart
-    ? ['--dns', '172.17.0.1']
+    ? ['--dns', NAME_SERVER]
     : ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
   const namespaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', ...(isApart ? ['--net'] : [])]
   await writeFile(join(folder, 'daemon.json'), '{"features": {"containerd-snapshotter": false}}')

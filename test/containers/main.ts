@@ -70,7 +70,8 @@ async function walkWith(engine: Engine, guard: Guard) {
     if (walk.failed) throw new Error(`The walk ended with ${walk.exitCode ?? walk.signal}: its words are above.`)
   } finally {
     // A stand-in is nothing that an engine should keep under that name.
-    if (standIns.length > 0) await run('docker', ['image', 'rm', '--force', ...standIns], { env, always: true })
+    if (standIns.length > 0 && !engine.isBrought)
+      await run('docker', ['image', 'rm', '--force', ...standIns], { env, always: true })
   }
 }
 

@@ -60,7 +60,8 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     ...others,
     stdin: 'ignore',
     reject: false,
-    ...(!always && { cancelSignal: interrupted }),
+    // In a group of its own, a terminal's Ctrl-C does not reach it.
+    ...(always ? { detached: true } : { cancelSignal: interrupted }),
   })
   appendFileSync(LOG, `$ ${file} ${args.join(' ')}\n${result.stdout}\n${result.stderr}\n`)
   if (result.failed) throw new Error(`${result.shortMessage}\n${result.stderr || result.stdout}`)

@@ -11,6 +11,7 @@ import Table from 'cli-table3'
 import { z } from 'zod'
 import { createCaller, type Caller } from './challenge.ts'
 import { composeIn, type Compose } from './compose.ts'
+import { NAME_SERVER } from './engine.ts'
 import { interrupted, note, run, secondsSince, step } from './steps.ts'
 
 const OWN = ['api', 'challenge-worker', 'campaign-worker', 'member-consumer', 'outbox-relay', 'codec-server']
@@ -36,10 +37,9 @@ try {
   console.error(`\n${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 1
 } finally {
-  await run('docker', ['compose', '--profile=monitoring', 'down', '--volumes', '--timeout=5'], {
-    cwd: folder,
-    always: true,
-  })
+  // What is apart goes with its engine.
+  const down = ['compose', '--profile=monitoring', 'down', '--volumes']
+  if (!values.apart) await run('docker', down, { cwd: folder, always: true })
 }
 process.exit()
 
@@ -71,16 +71,11 @@ async function walk(docker: Compose, caller: Caller) {
 }
 
 async function terminateEach(docker: Compose) {
-  await Promise.all(
-    [...OWN, 'simulators'].map(async (service) => {
-      const from = Date.now()
-      await docker.compose('stop', '--timeout=10', service)
-      const { State } = await docker.inspect(service)
-      const took = (Date.parse(State.FinishedAt) - from) / 1_000
-      note(`${service} ended after ${took.toFixed(1)} s with exit code ${State.ExitCode}`)
-      if (State.ExitCode !== 0 || took > ENDS_WITHIN_S) throw new Error(`${service} does not end well at SIGTERM`)
-    }),
-  )
+  const services = [...OWN, 'simulators']
+  for (const { service, seconds, exitCode } of await docker.stop(services)) {
+    note(`${service} ended after ${seconds.toFixed(1)} s with exit code ${exitCode}`)
+    if (exitCode !== 0 || seconds > ENDS_WITHIN_S) throw new Error(`${service} does not end well at SIGTERM`)
+  }
   await docker.compose('up', '--wait')
 }
 
@@ -150,7 +145,8 @@ async function knowNoName() {
     answer.writeUInt16BE(0x81_83, 2)
     server.send(answer, port, address)
   })
-  server.bind(53)
+  // To this address alone: bound to all, it would answer from another than was asked.
+  server.bind(53, NAME_SERVER)
   await once(server, 'listening')
 }
 
