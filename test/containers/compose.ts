@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
 import { interrupted, run } from './steps.ts'
 
-const HEALTHY_WITHIN_MS = 120_000
+const HEALTHY_WITHIN_MS = 300_000
 
 const container = z.object({
   Id: z.string(),

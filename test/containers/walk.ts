@@ -17,7 +17,7 @@ import { interrupted, note, run, secondsSince, step } from './steps.ts'
 const OWN = ['api', 'challenge-worker', 'campaign-worker', 'member-consumer', 'outbox-relay', 'codec-server']
 const KILLED = [...OWN, 'simulators', 'postgres', 'kafka', 'temporal']
 const ENDS_WITHIN_S = 5
-const TARGETS_WITHIN_MS = 90_000
+const TARGETS_WITHIN_MS = 300_000
 
 const { values, positionals } = parseArgs({
   options: { apart: { type: 'boolean' }, 'stand-ins': { type: 'boolean' } },
