@@ -19,6 +19,12 @@ const KILLED = [...OWN, 'simulators', 'postgres', 'kafka', 'temporal']
 const ENDS_WITHIN_S = 5
 const TARGETS_WITHIN_MS = 300_000
 
+const targets = z.object({
+  data: z.object({
+    activeTargets: z.array(z.object({ labels: z.object({ instance: z.string() }), health: z.string() })),
+  }),
+})
+
 const { values, positionals } = parseArgs({
   options: { apart: { type: 'boolean' }, 'stand-ins': { type: 'boolean' } },
   allowPositionals: true,
@@ -109,12 +115,6 @@ async function expectNoVolumesLeft() {
   note(`volumes that stay: ${named.join(', ')}`)
   if (anonymous !== anonymousBefore) throw new Error(`down left volumes without a name:\n${anonymous}`)
 }
-
-const targets = z.object({
-  data: z.object({
-    activeTargets: z.array(z.object({ labels: z.object({ instance: z.string() }), health: z.string() })),
-  }),
-})
 
 async function expectTargets(docker: Compose) {
   const services = values['stand-ins'] ? ['prometheus'] : ['prometheus', 'grafana', 'traces']
