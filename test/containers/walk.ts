@@ -64,7 +64,7 @@ async function walk(docker: Compose, caller: Caller) {
   await step('none can write to its files or has capabilities', () => expectReadOnly(docker))
   const kills = new Table({
     head: ['killed', 'healthy after', 'restarts', 'a code verified after'],
-    style: { head: [] },
+    style: { head: [], border: [] },
   })
   for (const service of KILLED) {
     kills.push(await step(`kill -9 of ${service}`, () => killOne(docker, caller, service)))
