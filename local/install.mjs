@@ -1,9 +1,9 @@
 /**
  * Installs what package-lock.json names, where it is not installed yet. Runs before `npm start` and `npm test` by
- * whatever Node the machine has (18 or newer), so it is plain JavaScript and imports nothing.
+ * whatever Node the machine has (20 or newer), so it is plain JavaScript and imports nothing.
  */
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,7 +12,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Where `npm start` finds how long this took, in milliseconds; absent where there was nothing to do. */
 const timeFile = join(root, 'node_modules', '.install-ms')
 
-if (!isInstalled()) await install()
+/** The patches that the packages were last seen with: a release may change a patch, and no package. */
+const patchedFile = join(root, 'node_modules', '.patched')
+
+if (!isInstalled() || !isPatched()) await install()
 else if (process.env.npm_lifecycle_event === 'prestart') rmSync(timeFile, { force: true })
 
 /** Whether node_modules holds each package of the lock file, in its version. */
@@ -27,6 +30,23 @@ function isInstalled() {
   } catch {
     return false
   }
+}
+
+/** Whether the packages have this release's patches; applies what only has to be added. */
+function isPatched() {
+  const patches = readPatches()
+  if (existsSync(patchedFile) && readFileSync(patchedFile, 'utf8') === patches) return true
+  const patchPackage = join(root, 'node_modules', 'patch-package', 'index.js')
+  // Fails where an older patch of the same package is applied: then the packages are installed anew.
+  if (spawnSync(process.execPath, [patchPackage], { cwd: root, stdio: 'ignore' }).status !== 0) return false
+  writeFileSync(patchedFile, patches)
+  return true
+}
+
+function readPatches() {
+  const folder = join(root, 'patches')
+  const files = readdirSync(folder).toSorted()
+  return files.map((file) => readFileSync(join(folder, file), 'utf8')).join('')
 }
 
 function packagesOf(file) {
@@ -56,6 +76,7 @@ async function install() {
   clearInterval(progress)
   if (how === 0) {
     writeFileSync(timeFile, String(Date.now() - began))
+    writeFileSync(patchedFile, readPatches())
     return console.log(`Packages installed in ${seconds()} s.`)
   }
   console.error(

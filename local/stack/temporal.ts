@@ -90,7 +90,8 @@ async function check(address: string, namespaces: readonly string[], withinMs: n
   }
 }
 
-async function findCli(options: PartOptions): Promise<string> {
+/** The program `temporal`, a path or a name on the PATH; fetched or built where there is none. */
+export async function findCli(options: PartOptions): Promise<string> {
   const { env, report } = options
   const cached = join(cacheFolder(env), `temporal-${CLI_VERSION}`, 'temporal')
   const goPath = env['GOPATH']?.split(delimiter)[0] || join(homedir(), 'go')
