@@ -43,15 +43,19 @@ const event = (memberId: string, version = 1): [string, string] => [memberId, me
 const many = (prefix: string) => Array.from({ length: 600 }, (_, index) => event(`${prefix}${1_000 + index}`))
 
 describe('a batch that Kafka’s own producer compressed', () => {
-  test.for(['gzip', 'snappy', 'lz4', 'zstd'] as const)('with %s is read, and what stands around it', async (codec) => {
-    const names = await makeTopics(1)
-    await produce(names.topic, [memberEvent('before', 1)])
-    await produceByJava(names.topic, codec, [...many('m'), ['before', null]])
-    await produce(names.topic, [memberEvent('behind', 1)])
-    await readAll(names)
-    expect(await members()).toEqual(['before erased', 'behind active', ...many('m').map(([id]) => `${id} active`)])
-    expect(await readTopic(names.deadLetterTopic)).toEqual([])
-  })
+  test.for(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
+    'with %s is read, and what stands around it',
+    { timeout: 120_000 },
+    async (codec) => {
+      const names = await makeTopics(1)
+      await produce(names.topic, [memberEvent('before', 1)])
+      await produceByJava(names.topic, codec, [...many('m'), ['before', null]])
+      await produce(names.topic, [memberEvent('behind', 1)])
+      await readAll(names)
+      expect(await members()).toEqual(['before erased', 'behind active', ...many('m').map(([id]) => `${id} active`)])
+      expect(await readTopic(names.deadLetterTopic)).toEqual([])
+    },
+  )
 })
 
 describe('a batch compressed with snappy', () => {
@@ -69,26 +73,28 @@ describe('a batch compressed with snappy', () => {
 describe('a batch that cannot be read', () => {
   test.for(['gzip', 'lz4', 'zstd'] as const)(
     'since it is too large once decompressed (%s) goes to the dead letters as one, and what is behind it is applied',
+    { timeout: 120_000 },
     async (codec) => {
       const names = await makeTopics(1)
       await produce(names.topic, [memberEvent('before', 1)])
-      await produceByJava(names.topic, codec, [event('inside'), ['bomb', '0'.repeat(70_000_000)]])
+      await produceByJava(names.topic, codec, [['bomb', '0'.repeat(70_000_000)]])
       await produce(names.topic, [memberEvent('behind', 1)])
       const output = (await readAll(names)).join('\n')
       expect(await members()).toEqual(['before active', 'behind active'])
-      const [letter, ...more] = await readTopic(names.deadLetterTopic)
-      expect(more).toEqual([])
-      expect(
-        Object.fromEntries(Object.entries(letter!.headers!).map(([name, value]) => [name, String(value)])),
-      ).toMatchObject({
+      // A letter may stand twice where a rebalance came before the commit, and never differs then.
+      const letters = (await readTopic(names.deadLetterTopic)).map(({ headers }) =>
+        JSON.stringify(Object.fromEntries(Object.entries(headers!).map(([name, value]) => [name, String(value)]))),
+      )
+      expect(new Set(letters).size).toBe(1)
+      expect(JSON.parse(letters[0]!)).toMatchObject({
         reason: 'undecodable',
         'original-topic': names.topic,
         'original-partition': '0',
         'original-offset': '1',
-        'original-last-offset': '2',
-        'omitted-records': '2',
+        'original-last-offset': '1',
+        'omitted-records': '1',
       })
-      expect(output).toContain('"firstOffset":"1","lastOffset":"2"')
+      expect(output).toContain('"firstOffset":"1","lastOffset":"1"')
       expect(output).toContain('over 67108864 bytes')
     },
   )
