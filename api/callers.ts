@@ -2,6 +2,7 @@
  * Who calls, and what they may do (U1): by API keys, of which only the SHA-256 is known here, and by access tokens.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { Config } from '../config.ts'
 import type { ApiCaller } from '../config/callers.ts'
 import type { Scope } from '../domain/scopes.ts'
@@ -26,6 +27,15 @@ export interface Authenticate {
    *   token while its issuer's keys cannot be had; API keys want nobody else.
    */
   (authorization: string | undefined, options?: { forBrowsers?: boolean | undefined }): Promise<ApiCaller>
+}
+
+/**
+ * What the `Authorization` header says; nothing where it stands twice, since whoever stands before us may have checked the one
+ * that Node does not take.
+ */
+export function authorizationOf({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  const names = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization')
+  return names.length > 1 ? undefined : headers.authorization
 }
 
 export function createAuthenticator({

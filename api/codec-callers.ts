@@ -3,7 +3,7 @@
  */
 import type { Config } from '../config.ts'
 import type { CodecServerOptions } from '../temporal/codec-server.ts'
-import { createAuthenticator, requireScope } from './callers.ts'
+import { authorizationOf, createAuthenticator, requireScope } from './callers.ts'
 import { ProblemError } from './problems.ts'
 
 const STATUS: Readonly<Record<string, 403 | 503>> = { forbidden: 403, unavailable: 503 }
@@ -12,9 +12,9 @@ export function codecCallers(
   callers: Pick<Config<'callers'>['callers'], 'apiKeys' | 'tokens'>,
 ): NonNullable<CodecServerOptions['authenticate']> {
   const authenticate = createAuthenticator(callers)
-  return async (authorization) => {
+  return async (request) => {
     try {
-      const caller = await authenticate(authorization)
+      const caller = await authenticate(authorizationOf(request))
       requireScope(caller, 'payloads:decode')
       const { name, subject } = caller
       return { caller: name, ...(subject !== undefined && { sub: subject }) }

@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { hasRepeatedName } from '../domain/repeated-names.ts'
 import { problem } from './problems.ts'
 
 const JSON_MEDIA_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i
@@ -33,23 +34,4 @@ export function acceptOnlyJson(app: FastifyInstance): void {
       done(null, value)
     })
   })
-}
-
-const JSON_STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g
-
-/** Whether a name stands twice in one object of it: readers differ on which of the two counts (RFC 8259 §4). */
-function hasRepeatedName(text: string, value: unknown): boolean {
-  let names = 0
-  for (const [, colon] of text.matchAll(JSON_STRING)) if (colon) names++
-  let kept = 0
-  // Not by recursion: it may be nested thousands deep.
-  const open = [value]
-  while (open.length > 0) {
-    const each = open.pop()
-    if (typeof each !== 'object' || each === null) continue
-    const fields: unknown[] = Object.values(each)
-    if (!Array.isArray(each)) kept += fields.length
-    for (const field of fields) open.push(field)
-  }
-  return names !== kept
 }

@@ -13,7 +13,7 @@ import { traceRequests } from '../tracing/http.ts'
 import { answerProblems, answerUnreadable, sendProblem } from './answer-problems.ts'
 import { createBackground } from './background.ts'
 import { createCallerLimit, type CallerLimit } from './caller-limits.ts'
-import { createAuthenticator, requireScope, type Authenticate } from './callers.ts'
+import { authorizationOf, createAuthenticator, requireScope, type Authenticate } from './callers.ts'
 import { campaignPageRoutes } from './campaign-page-routes.ts'
 import { campaignRoutes } from './campaign-routes.ts'
 import { challengeRoutes } from './challenge-routes.ts'
@@ -135,7 +135,7 @@ function guardRoutes(app: FastifyInstance, authenticate: Authenticate, limit: Ca
     const { scope, forBrowsers } = request.routeOptions.config
     if (scope === undefined) return
     reply.header('cache-control', 'no-store')
-    request.caller = await authenticate(request.headers.authorization, { forBrowsers })
+    request.caller = await authenticate(authorizationOf(request.raw), { forBrowsers })
     // A page is looked at by people.
     if (limit !== undefined && !forBrowsers) reply.headers(await limit.count(request.caller.name))
     requireScope(request.caller, scope)

@@ -23,6 +23,8 @@ const ANSWER_WITHIN_MS = 60_000
 /** The same request, with the same key, where no answer came. */
 const TRIES = 3
 const PAUSE_MS = 500
+/** What a proxy says where the API behind it does not answer: Bad Gateway, Service Unavailable, Gateway Timeout. */
+const GATEWAY_PROBLEMS = new Set([502, 503, 504])
 
 export type ApiClient = ReturnType<typeof createApiClient>
 
@@ -39,7 +41,7 @@ export function createApiClient({ url, apiKey }: Endpoint) {
         return await once<T>(`${url}${path}`, request)
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error
-        if (tries === TRIES) throw new CliFailure('unreachable', unreachable(url, error.message))
+        if (tries === TRIES) throw new CliFailure('unreachable', unreachable(url, error.message, method))
         await wait(tries * PAUSE_MS)
       }
     }
@@ -84,6 +86,7 @@ async function once<T>(url: string, request: RequestInit): Promise<T> {
   const value = jsonOf(text)
   if (answer.ok && value !== undefined) return value as T
   if (isProblem(value)) throw value.status === 503 ? new NoAnswer(value.detail) : refused(value)
+  if (GATEWAY_PROBLEMS.has(answer.status)) throw new NoAnswer(`HTTP ${answer.status}`)
   throw new CliFailure(
     'unreachable',
     `What answers at ${new URL(url).origin} is not this API (HTTP ${answer.status}): see OTP_API_URL.`,
@@ -115,9 +118,9 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? cause.name : 'no answer'
 }
 
-const unreachable = (url: string, reason: string) =>
-  `The API at ${url} cannot be reached (${reason}). Is it running? OTP_API_URL names another; npm start runs one here. ` +
-  'Whether the request was carried out is not known: look before you repeat it.'
+const unreachable = (url: string, reason: string, method: 'GET' | 'POST') =>
+  `The API at ${url} cannot be reached (${reason}). Is it running? OTP_API_URL names another; npm start runs one here.` +
+  (method === 'POST' ? ' Whether the request was carried out is not known: look before you repeat it.' : '')
 
 /** What an operator can do about a refusal. */
 const NEXT: Readonly<Record<string, string>> = {

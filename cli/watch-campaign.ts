@@ -6,7 +6,10 @@ import { MultiBar, type SingleBar } from 'cli-progress'
 import type { CampaignReportAnswer } from '../api/campaign-schemas.ts'
 import type { ApiClient } from './api-client.ts'
 import { count, logLine, standingLine, stepOf } from './campaign-tables.ts'
-import { CliFailure } from './failure.ts'
+import { CliFailure, EXIT } from './failure.ts'
+
+/** How long the API may be away before watching ends. */
+const PATIENCE_MS = 600_000
 
 export interface Watch {
   readonly campaignId: string
@@ -35,8 +38,8 @@ export async function watchCampaign(api: ApiClient, watch: Watch): Promise<void>
   let seen = 0
   let last = ''
   try {
+    let report = await api.show(campaignId)
     for (;;) {
-      const report = await api.show(campaignId)
       const news = report.log.slice(0, report.logEntries - seen).toReversed()
       const now = JSON.stringify(report)
       if (now !== last) show.update(report, news)
@@ -46,9 +49,25 @@ export async function watchCampaign(api: ApiClient, watch: Watch): Promise<void>
       if (phase === 'ended' && state === 'aborted') throw new CliFailure('refused', `${campaignId} was aborted.`)
       if (phase === 'ended' || (phase === 'standing' && until === 'standing')) break
       await wait(everyMs, undefined, { signal })
+      report = await showPatiently(api, watch)
     }
   } finally {
     show.end()
+  }
+}
+
+/** The API may be away for a while, in a deployment for one: whoever watches waits, and is told so once. */
+async function showPatiently(api: ApiClient, { campaignId, everyMs, signal }: Watch): Promise<CampaignReportAnswer> {
+  const until = performance.now() + PATIENCE_MS
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return await api.show(campaignId)
+    } catch (error) {
+      const isAway = error instanceof CliFailure && error.exitCode === EXIT.unreachable
+      if (!isAway || performance.now() > until) throw error
+      if (!isTold) console.error(`${error.message} Still looking.`)
+    }
+    await wait(everyMs, undefined, { signal })
   }
 }
 

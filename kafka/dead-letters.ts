@@ -1,5 +1,6 @@
 import type { KafkaMessage, Message, Producer } from 'kafkajs'
 import { toBatches } from './batches.ts'
+import type { UndecodableBatch } from './compression.ts'
 import type { BadEventReason } from './member-event.ts'
 
 /** A record that could not be applied, and where it came from. */
@@ -8,12 +9,16 @@ export interface DeadLetter {
   readonly topic: string
   readonly partition: number
   readonly record: Pick<KafkaMessage, 'key' | 'value' | 'offset' | 'timestamp'>
+  /** Where the record stands for a whole batch that could not be read. */
+  readonly batch?: UndecodableBatch | undefined
 }
 
 /**
  * Writes dead letters (M3): key and value as they came, with the headers `reason`, `original-topic`,
  * `original-partition`, `original-offset` and `original-timestamp` (milliseconds since the epoch). A value too large
- * for the topic is left out, its size in `omitted-value-bytes`: where it stood is still known.
+ * for the topic is left out, its size in `omitted-value-bytes`: where it stood is still known. A batch that could not be
+ * read is one letter without key and value: `original-offset` is its first offset, `original-last-offset` its last, and
+ * `omitted-records` how many records it says it holds.
  *
  * @returns once every replica in sync has all of them
  */
@@ -21,15 +26,16 @@ export async function sendDeadLetters(producer: Producer, topic: string, letters
   for (const messages of toBatches(letters.map(toMessage))) await sendOrOmit(producer, topic, messages)
 }
 
-const toMessage = ({ reason, topic, partition, record }: DeadLetter): Message => ({
+const toMessage = ({ reason, topic, partition, record, batch }: DeadLetter): Message => ({
   key: record.key,
   value: record.value,
   headers: {
     reason,
     'original-topic': topic,
     'original-partition': String(partition),
-    'original-offset': record.offset,
+    'original-offset': batch?.firstOffset ?? record.offset,
     'original-timestamp': record.timestamp,
+    ...(batch && { 'original-last-offset': record.offset, 'omitted-records': String(batch.records) }),
   },
 })
 

@@ -10,13 +10,20 @@ import { Counter, Registry } from 'prom-client'
 import type { Sql } from '../postgres/connect.ts'
 import { applyMemberChanges, isRejection } from '../postgres/members.ts'
 import type { MemberChange } from '../postgres/members.ts'
+import { readCompressedBatches, undecodableBatch } from './compression.ts'
+import type { UndecodableBatch } from './compression.ts'
 import { sendDeadLetters } from './dead-letters.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import { enterLog } from './log-epochs.ts'
+import type { Log } from './log-epochs.ts'
 import type { BadEventReason } from './member-event.ts'
 import { BAD_EVENT_REASONS, readMemberEvent } from './member-event.ts'
 import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS } from './topics.ts'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 3_000
+/** Kafka's name for the first offset that there is. */
+const EARLIEST = '-2'
 
 /** The consumer group, by which the broker keeps how far it came. */
 export const MEMBER_EVENTS_GROUP = 'member-events'
@@ -32,6 +39,8 @@ export interface MemberConsumerOptions {
   readonly onChanged?: () => void
   /** After that without a heartbeat the group counts this consumer as dead, and others take over: so long a broker that was restarted waits for it. Default 6 s. */
   readonly sessionTimeoutMs?: number
+  /** How often to look whether the topic is still the same. Default 5 s. */
+  readonly lookEveryMs?: number
   /** Where events are counted. */
   readonly registry?: Registry
 }
@@ -69,9 +78,11 @@ export function createMemberConsumer({
   deadLetterTopic = MEMBER_EVENTS_DEAD_LETTERS,
   onChanged = () => {},
   sessionTimeoutMs = 6_000,
+  lookEveryMs = 5_000,
   registry = new Registry(),
 }: MemberConsumerOptions): MemberConsumer {
   const counter = createEventCounter(registry)
+  readCompressedBatches()
   // A fetch that waits for news holds up a stop for as long as it may wait.
   const consumer = kafka.consumer({
     groupId,
@@ -79,13 +90,18 @@ export function createMemberConsumer({
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: sessionTimeoutMs / 5,
   })
+  const admin = kafka.admin()
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false })
   const stopping = new AbortController()
   const joined = Promise.withResolvers<void>()
   const crashed = Promise.withResolvers<Error>()
   let isJoined = false
+  let source: Log
+  /** Partitions of which the beginning is being read. */
+  const rewound = new Set<number>()
   consumer.on(consumer.events.GROUP_JOIN, () => {
     isJoined = true
+    rewound.clear()
     joined.resolve()
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
@@ -95,9 +111,10 @@ export function createMemberConsumer({
 
   const apply = async (payload: EachBatchPayload, changes: MemberChange[]): Promise<MemberChange[]> => {
     if (changes.length === 0) return []
+    const { partition } = payload.batch
     const rejected = await untilPostgresAnswers(payload, async () => {
       try {
-        const applied = await applyMemberChanges(sql, payload.batch.partition, changes)
+        const applied = await applyMemberChanges(sql, partition, changes, (offset) => source.epochOf(partition, offset))
         counter.inc({ result: 'applied' }, applied)
         if (applied > 0) onChanged()
         counter.inc({ result: 'unchanged' }, changes.length - applied)
@@ -130,23 +147,38 @@ export function createMemberConsumer({
 
   const eachBatch = async (payload: EachBatchPayload) => {
     const { partition, messages } = payload.batch
+    if (!source.has(partition) || isElsewhere(payload)) return
     const { changes, bad } = readAll(messages)
     try {
       for (const { offset } of await apply(payload, changes)) bad.set(offset, 'rejected_by_database')
     } catch (error) {
       // Nothing of the batch is resolved: whoever has the partition next reads it again.
-      if (error instanceof GivenUp) return
-      throw error
+      return givenUp(error)
     }
     if (bad.size > 0) {
-      const letters = messages.flatMap((record) => {
+      const letters = messages.flatMap((record): DeadLetter[] => {
         const reason = bad.get(record.offset)
-        return reason ? [{ reason, topic, partition, record }] : []
+        return reason ? [{ reason, topic, partition, record, batch: undecodableBatch(record) }] : []
       })
       await sendDeadLetters(producer, deadLetterTopic, letters)
       report(partition, bad)
+      for (const { record, batch } of letters) if (batch) reportUnread(partition, record.offset, batch)
     }
     payload.resolveOffset(messages.at(-1)!.offset)
+    if (source.isBegun(partition)) return
+    // In this order: whoever dies in between reads the beginning again.
+    await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
+    await untilPostgresAnswers(payload, () => source.begun(partition)).catch(givenUp)
+  }
+
+  /** Goes to the beginning where the group's place is of a log that was there before, or nobody knows of which. */
+  const isElsewhere = ({ batch }: EachBatchPayload): boolean => {
+    const { partition } = batch
+    if (source.isBegun(partition) || rewound.has(partition)) return false
+    rewound.add(partition)
+    if (batch.firstOffset() === '0') return false
+    consumer.seek({ topic, partition, offset: EARLIEST })
+    return true
   }
 
   const report = (partition: number, bad: ReadonlyMap<string, BadEventReason>) => {
@@ -156,19 +188,53 @@ export function createMemberConsumer({
     }
   }
 
+  const reportUnread = (partition: number, lastOffset: string, { firstOffset, records, why }: UndecodableBatch) =>
+    log.error(
+      { topic, partition, firstOffset, lastOffset, records, why },
+      'a compressed batch cannot be read: none of its events is applied; have these members sent again',
+    )
+
+  const read = async () => {
+    source = await enterLog(admin, sql, topic, groupId)
+    if (stopping.signal.aborted) return
+    await consumer.run({
+      eachBatch,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: 3,
+      // What holds control records and aborted transactions alone is committed at once: nothing else would until an event comes.
+      autoCommitThreshold: 1,
+    })
+  }
+
+  /** Where the topic is another one, nothing more is read before that is known in Postgres. */
+  const watchLog = async () => {
+    for (;;) {
+      await delay(lookEveryMs, undefined, { signal: stopping.signal })
+      const hasChanged = await source.hasChanged().catch(() => false)
+      if (!hasChanged || stopping.signal.aborted) continue
+      log.warn({ topic }, 'the topic was made anew, or has more partitions: it is entered again')
+      await consumer.stop()
+      await read()
+    }
+  }
+
   return {
     isJoined: () => isJoined,
     crashed: crashed.promise,
     start: async () => {
-      await Promise.all([producer.connect(), consumer.connect()])
+      await Promise.all([producer.connect(), consumer.connect(), admin.connect()])
       await consumer.subscribe({ topics: [topic], fromBeginning: true })
-      await consumer.run({ eachBatch, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 3 })
+      await read()
       const failure = await Promise.race([joined.promise, crashed.promise])
       if (failure) throw failure
+      void watchLog().catch((error: Error) => {
+        if (!stopping.signal.aborted) crashed.resolve(error)
+      })
     },
     stop: async () => {
       stopping.abort()
       await consumer.disconnect()
+      await admin.disconnect()
       await producer.disconnect()
     },
   }
@@ -177,11 +243,15 @@ export function createMemberConsumer({
 /** The partition is no longer ours to wait for. */
 class GivenUp extends Error {}
 
+function givenUp(error: unknown): void {
+  if (!(error instanceof GivenUp)) throw error
+}
+
 function readAll(messages: readonly KafkaMessage[]) {
   const changes: MemberChange[] = []
   const bad = new Map<string, BadEventReason>()
   for (const message of messages) {
-    const result = readMemberEvent(message)
+    const result = undecodableBatch(message) ? ({ bad: 'undecodable' } as const) : readMemberEvent(message)
     if ('change' in result) changes.push(result.change)
     else bad.set(message.offset, result.bad)
   }

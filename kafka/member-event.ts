@@ -8,6 +8,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { hasRepeatedName } from '../domain/repeated-names.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import type { MemberChange } from '../postgres/members.ts'
 import schema from './member-event.schema.json' with { type: 'json' }
@@ -15,6 +16,8 @@ import schema from './member-event.schema.json' with { type: 'json' }
 /** Why an event is bad: the header `reason` of the dead letter. Names on the wire, permanent. */
 export const BAD_EVENT_REASONS = [
   'not_json',
+  // A name stands twice in one object of it.
+  'ambiguous',
   'wrong_shape',
   'unknown_type',
   'impossible_date',
@@ -22,6 +25,8 @@ export const BAD_EVENT_REASONS = [
   'wrong_key',
   // Postgres refused the values; none that passes the checks here is known to be.
   'rejected_by_database',
+  // It stood in a compressed batch that is broken, or too large once decompressed: one letter for the whole batch.
+  'undecodable',
 ] as const
 export type BadEventReason = (typeof BAD_EVENT_REASONS)[number]
 
@@ -91,9 +96,11 @@ export interface MemberEventRecord {
 export function readMemberEvent({ key, value, offset }: MemberEventRecord, now = Date.now()): MemberEventResult {
   const memberId = key?.toString('latin1') ?? ''
   if (value === null) return MEMBER_ID.test(memberId) ? { change: erased(memberId, offset) } : { bad: 'wrong_key' }
-  const json = parseJson(value)
+  const text = toText(value)
+  const json = text === undefined ? undefined : parseJson(text)
+  if (text === undefined || json === undefined) return { bad: 'not_json' }
+  if (hasRepeatedName(text, json)) return { bad: 'ambiguous' }
   const type = typeOf(json)
-  if (json === undefined) return { bad: 'not_json' }
   if (type === undefined) return { bad: 'wrong_shape' }
   if (!isKnownType(type)) return { bad: 'unknown_type' }
   const event = type === 'member.withdrawn' ? isWithdrawalEvent(json) && json : isStateEvent(json) && json
@@ -104,11 +111,12 @@ export function readMemberEvent({ key, value, offset }: MemberEventRecord, now =
   return { change: toChange(event.data, type === 'member.withdrawn' ? 'withdrawn' : 'active', event.time, offset) }
 }
 
-function parseJson(value: Buffer): unknown {
-  // Without this, broken UTF-8 would quietly become U+FFFD in somebody's address.
-  if (!isUtf8(value)) return undefined
+// Without the check, broken UTF-8 would quietly become U+FFFD in somebody's address.
+const toText = (value: Buffer) => (isUtf8(value) ? value.toString('utf8') : undefined)
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(value.toString('utf8')) as unknown
+    return JSON.parse(text) as unknown
   } catch {
     return undefined
   }

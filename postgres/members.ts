@@ -43,15 +43,23 @@ interface MemberState extends Place {
  * Applies changes of one partition in their order, in one transaction: all or none. What it leaves is what applying
  * them one by one would, so it may be repeated. Withdrawals and erasures close the open challenges of those members.
  *
- * @returns how many of them changed a row: the others were duplicates, or older than what stood
+ * @param epochOf in which epoch of the log an event stands, by its offset
+ * @returns how many of them changed a member: the others were duplicates, or older than what stood
  */
-export async function applyMemberChanges(sql: Sql, partition: number, changes: readonly MemberChange[]) {
+export async function applyMemberChanges(
+  sql: Sql,
+  partition: number,
+  changes: readonly MemberChange[],
+  epochOf: (offset: string) => number = () => 1,
+) {
   const rounds = toRounds(changes)
   const [only] = rounds
   // Nearly always: a statement is a transaction by itself.
-  if (only && rounds.length === 1) return (await applyRound(sql, partition, only))[0].applied
+  if (only && rounds.length === 1) return (await applyRound(sql, partition, only, epochOf))[0].applied
   // Pipelined: the later rounds wait for no answer.
-  const applied = await sql.begin((transaction) => rounds.map((round) => applyRound(transaction, partition, round)))
+  const applied = await sql.begin((transaction) =>
+    rounds.map((round) => applyRound(transaction, partition, round, epochOf)),
+  )
   return applied.reduce((total, [row]) => total + row.applied, 0)
 }
 
@@ -71,13 +79,19 @@ function toRounds(changes: readonly MemberChange[]): MemberChange[][] {
 
 type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0]
 
-function applyRound(sql: Sql | Transaction, partition: number, round: readonly MemberChange[]) {
+function applyRound(
+  sql: Sql | Transaction,
+  partition: number,
+  round: readonly MemberChange[],
+  epochOf: (offset: string) => number,
+) {
   const states = round.map((change) => (change.status === 'erased' ? undefined : change))
   const column = (field: keyof MemberState) => toArray(states.map((state) => state?.[field] ?? null))
   return sql<[{ applied: number }]>`
     select apply_member_events(
       ${partition},
       ${toArray(round.map((change) => change.memberId))}::text[],
+      ${toArray(round.map((change) => epochOf(change.offset)))}::integer[],
       ${toArray(round.map((change) => change.offset))}::bigint[],
       ${column('version')}::bigint[],
       ${toArray(round.map((change) => change.status))}::text[],

@@ -9,6 +9,7 @@
  * reaches it reads all payloads: then it belongs on one machine. Each decoding is logged: who, of which namespace, how many
  * payloads, and nothing of what they hold.
  */
+import type { IncomingMessage } from 'node:http'
 import fastify, { LogController } from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Payload, PayloadCodec } from '@temporalio/common'
@@ -22,11 +23,14 @@ const PREFLIGHT_SECONDS = 3_600
 
 const base64 = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
 const body = z.object({
-  payloads: z.array(
-    z
-      .object({ metadata: z.record(z.string(), base64).nullish(), data: base64.nullish() })
-      .transform(({ metadata, data }): Payload => ({ metadata: metadata ?? {}, data: data ?? new Uint8Array() })),
-  ),
+  // Temporal's CLI leaves it out where there are none.
+  payloads: z
+    .array(
+      z
+        .object({ metadata: z.record(z.string(), base64).nullish(), data: base64.nullish() })
+        .transform(({ metadata, data }): Payload => ({ metadata: metadata ?? {}, data: data ?? new Uint8Array() })),
+    )
+    .default([]),
 })
 
 export interface CodecServerOptions {
@@ -39,7 +43,7 @@ export interface CodecServerOptions {
    * @returns the caller's name, with whom their access token is about (all users of a Web UI have the UI's name); or why not
    */
   readonly authenticate?: (
-    authorization: string | undefined,
+    request: IncomingMessage,
   ) => Promise<{ caller: string; sub?: string } | { status: 401 | 403 | 503 }>
   readonly log: Pick<Logger, 'info' | 'warn'>
 }
@@ -66,8 +70,7 @@ export function buildCodecServer({ codec, origins, authenticate, log }: CodecSer
   const callers = new WeakMap<object, { caller: string; sub?: string }>()
   // Before the body is read.
   const admit = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { authorization } = request.headers
-    const who = authenticate === undefined ? { caller: 'anybody' } : await authenticate(authorization)
+    const who = authenticate === undefined ? { caller: 'anybody' } : await authenticate(request.raw)
     if ('caller' in who) {
       callers.set(request, who)
       return

@@ -163,6 +163,17 @@ describe('over a socket', () => {
   const json = 'content-type: application/json'
 
   it.each([
+    ['another', () => 'wrong'],
+    ['the same again', () => api.keys.web],
+  ])('a key, and %s in a second header, are none (F17)', async (_what, second) => {
+    const body = '{"email":"a@example.jp"}'
+    const lines = [`Authorization: Bearer ${second()}`, json, `content-length: ${body.length}`, 'connection: close']
+    const answer = await talk([head(...lines), body])
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /)
+    expect(answer).toContain('"code":"unauthorized"')
+  })
+
+  it.each([
     ['its body', () => [head(json, 'content-length: 24'), ...Array.from('{"email":"a@example.jp"}')]],
     ['its headers', () => Array.from(head(json, 'content-length: 0'))],
     ['nothing after half a line', () => ['POST /v1/del']],

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, request as sendRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -286,6 +286,61 @@ describe('an operator', () => {
     expect(events.filter((event) => event === 'wave_opened')).toHaveLength(2)
     expect(events[0]).toBe('started')
   })
+
+  it('goes on following while the API is away, and is told so (F12)', async () => {
+    const { campaignId } = await start(SLOW)
+    const proxy = await startProxy()
+    const watching = run(['campaign', 'watch', campaignId, '--every', '200ms'], { OTP_API_URL: proxy.url })
+    const ended = endOf(watching)
+    await once(watching.stdout, 'data')
+    proxy.answer('nothing')
+    const [told] = (await once(watching.stderr, 'data')) as [Buffer]
+    expect(String(told)).toContain('cannot be reached')
+    expect(String(told)).not.toContain('carried out')
+    proxy.answer('as the API')
+    await otp('campaign', 'abort', campaignId, '--why', 'enough')
+    expect(await ended).toMatchObject({ code: 1, err: expect.stringContaining('was aborted') })
+    await proxy.stop()
+  })
+
+  it.each([502, 504] as const)('does not notice that a proxy answered %i once (F12)', async (status) => {
+    const proxy = await startProxy()
+    proxy.answer(status)
+    expect(await otpWith({ OTP_API_URL: proxy.url }, 'campaign', 'list')).toMatchObject({ code: 0, err: '' })
+    await proxy.stop()
+  })
+
+  /** A proxy before the API, which passes everything but where it is told otherwise; an error once. */
+  const startProxy = async () => {
+    let next: 'as the API' | 'nothing' | 502 | 504 = 'as the API'
+    const passOn = (request: IncomingMessage, response: ServerResponse) => {
+      const { method, headers } = request
+      const onward = sendRequest(`${url}${request.url}`, { method, headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers)
+        answer.pipe(response)
+      })
+      request.pipe(onward)
+    }
+    const server = createServer((request, response) => {
+      if (next === 'as the API') passOn(request, response)
+      else if (next === 'nothing') request.socket.destroy()
+      else {
+        response.writeHead(next, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>')
+        next = 'as the API'
+      }
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      answer: (how: typeof next) => (next = how),
+      stop: async () => {
+        server.closeAllConnections()
+        server.close()
+        await once(server, 'close')
+      },
+    }
+  }
 
   it('who follows one that is aborted hears so, and the exit code says it', async () => {
     const { campaignId } = await start(SLOW)

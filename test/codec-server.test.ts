@@ -116,6 +116,10 @@ describe('what is decoded', () => {
     expect((await ask('/decode', { payloads: [payload] })).json()).toEqual({ payloads: [payload] })
   })
 
+  it.each(['/encode', '/decode'])('may be left out, as Temporal’s CLI does (F11): %s', async (path) => {
+    expect((await ask(path, {})).json()).toEqual({ payloads: [] })
+  })
+
   it('may be nothing', async () => {
     expect((await ask('/decode', { payloads: [] })).json()).toEqual({ payloads: [] })
     expect((await ask('/decode', { payloads: [{}] })).json()).toEqual({ payloads: [{ metadata: {}, data: '' }] })

@@ -285,3 +285,42 @@ describe('a mobile number', () => {
     )
   })
 })
+
+describe('a name that stands twice in one object makes an event ambiguous (F24)', () => {
+  const json = JSON.stringify(event)
+  test.for([
+    ['two types', json.replace('"type":"member.updated"', '"type":"member.updated","type":"member.withdrawn"')],
+    ['two versions', json.replace('"version":7', '"version":7,"version":8')],
+    ['the same twice', json.replace('"version":7', '"version":7,"version":7')],
+    ['one of them escaped', json.replace('"version":7', '"version":7,"ver\\u0073ion":8')],
+    ['two states', json.replace('"data":', '"data":{},"data":')],
+    [
+      'in the depth of a field that we do not know',
+      json.replace('"version":7', '"version":7,"a":[{"b":{"c":1,"c":2}}]'),
+    ],
+    ['an envelope of another type', '{"type":"other","type":"member.updated"}'],
+  ])('%s', ([, text = '']) => {
+    expect(reasonOf(readRaw(Buffer.from(text)))).toBe('ambiguous')
+  })
+  test.for([
+    ['colons and quotes in a text', { a: '"b":1,"b":2', c: '\\":', d: '\\\\' }],
+    ['the same name in two objects', { a: { version: 1 }, b: [{ version: 1 }, { version: 2 }] }],
+    ['a name such as __proto__', JSON.parse('{"__proto__":{"x":1}}') as object],
+    ['no fields', { a: {}, b: [], c: null, '': '' }],
+  ])('and none does with %s', ([, extra]) => {
+    expect(reasonOf(withData({ extra }))).toBe('good')
+  })
+  test('whatever else stands in it', () => {
+    fc.assert(
+      fc.property(fc.json(), (extra) => {
+        const text = json.replace('"version":7', `"version":7,"extra":${extra}`)
+        // JSON.parse itself keeps one of two: what it writes again has no name twice.
+        const clean = JSON.stringify(JSON.parse(text))
+        expect(reasonOf(readRaw(Buffer.from(clean)))).toBe('good')
+        expect(reasonOf(readRaw(Buffer.from(clean.replace('"version":7', '"version":6,"version":7'))))).toBe(
+          'ambiguous',
+        )
+      }),
+    )
+  })
+})

@@ -3,7 +3,6 @@
  * newest valid versions (I9), every bad event is in the dead-letter topic with its reason, and lag reaches zero.
  */
 import fc from 'fast-check'
-import type { Message } from 'kafkajs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect } from '../postgres/connect.ts'
 import type { Sql } from '../postgres/connect.ts'
@@ -11,16 +10,17 @@ import { applyMemberChanges } from '../postgres/members.ts'
 import type { MemberChange } from '../postgres/members.ts'
 import { asAdministrator, createDatabase } from './support/database.ts'
 import type { TestDatabase } from './support/database.ts'
-import { createTopic, lagOf, produce, readTopic, startProcess, uniqueName } from './support/kafka.ts'
-import type { TestProcess } from './support/kafka.ts'
+import { createTopic, lagOf, produce, readTopic } from './support/kafka.ts'
+import {
+  makeTopics,
+  memberEvent,
+  PATIENTLY,
+  startConsumer as start,
+  untilRead,
+  type MemberTopics,
+} from './support/member-consumer.ts'
 import { foldStream, labelOf, makeStream, seeded } from './support/member-stream.ts'
 import { patience } from './support/speed.ts'
-import { kafkaBrokers } from './support/stack.ts'
-
-const CONSUMER = 'test/support/member-consumer-process.ts'
-/** As the local stack has it (M3): a value near the broker's limit plus headers still fits. */
-const DEAD_LETTER_TOPIC = { 'max.message.bytes': '1114112' }
-const PATIENTLY = { timeout: patience(45), interval: 20 }
 
 let database: TestDatabase
 let sql: Sql
@@ -29,7 +29,7 @@ beforeAll(async () => {
   sql = connect(database.url, { name: 'test' })
 })
 beforeEach(async () => {
-  await sql`truncate members`
+  await sql`truncate members, member_epochs`
 })
 afterAll(async () => {
   await sql.end()
@@ -53,15 +53,7 @@ const withMilliseconds = (row: Record<string, unknown>) =>
     ]),
   )
 
-const makeTopics = async (partitions: number) => ({
-  topic: await createTopic('member-events', partitions),
-  deadLetterTopic: await createTopic('member-events.dlq', 1, DEAD_LETTER_TOPIC),
-  groupId: uniqueName('member-events'),
-})
-const startConsumer = (names: Awaited<ReturnType<typeof makeTopics>>): Promise<TestProcess> =>
-  startProcess(CONSUMER, { url: database.url, brokers: kafkaBrokers(), sessionTimeoutMs: 2_000, ...names })
-const untilRead = (names: Awaited<ReturnType<typeof makeTopics>>) =>
-  vi.waitFor(async () => expect(await lagOf(names.groupId, names.topic)).toBe(0), PATIENTLY)
+const startConsumer = (names: MemberTopics) => start(database.url, names)
 
 describe('10,000 events of every kind, the consumer killed three times in the middle', () => {
   test('leave what one pass over the newest valid versions gives', { timeout: patience(180) }, async () => {
@@ -129,34 +121,14 @@ describe('10,000 events of every kind, the consumer killed three times in the mi
 })
 
 describe('trouble on the way', () => {
-  const member = (memberId: string, version: number, fields: object = {}): Message => ({
-    key: memberId,
-    value: JSON.stringify({
-      specversion: '1.0',
-      id: `${memberId}/${version}`,
-      source: '/membership',
-      type: 'member.updated',
-      subject: memberId,
-      time: '2026-11-01T00:00:00Z',
-      data: {
-        memberId,
-        version,
-        email: 'hanako@example.jp',
-        familyCard: false,
-        country: 'JP',
-        language: 'ja',
-        notificationPreference: 'email',
-        ...fields,
-      },
-    }),
-  })
-
   test('an event that Postgres refuses goes to the dead letters alone', async () => {
     await sql`alter table members add constraint no_klingon check (language <> 'tlh')`
     const names = await makeTopics(1)
     await produce(
       names.topic,
-      Array.from({ length: 50 }, (_, index) => member(`m${index}`, 1, index % 20 === 13 ? { language: 'tlh' } : {})),
+      Array.from({ length: 50 }, (_, index) =>
+        memberEvent(`m${index}`, 1, index % 20 === 13 ? { language: 'tlh' } : {}),
+      ),
     )
     const consumer = await startConsumer(names)
     await untilRead(names)
@@ -189,7 +161,7 @@ describe('trouble on the way', () => {
     await whilePostgresIsAway(async () => {
       await produce(
         names.topic,
-        Array.from({ length: 500 }, (_, index) => member(`m${index}`, 1)),
+        Array.from({ length: 500 }, (_, index) => memberEvent(`m${index}`, 1)),
       )
       await vi.waitFor(() => expect(consumer.output.join('')).toContain('wait for Postgres'), PATIENTLY)
       expect(await lagOf(names.groupId, names.topic)).toBe(500)
@@ -204,7 +176,7 @@ describe('trouble on the way', () => {
     const names = await makeTopics(1)
     const first = await startConsumer(names)
     await whilePostgresIsAway(async () => {
-      await produce(names.topic, [member('m1', 1)])
+      await produce(names.topic, [memberEvent('m1', 1)])
       await vi.waitFor(() => expect(first.output.join('')).toContain('wait for Postgres'), PATIENTLY)
       const began = performance.now()
       expect(await first.end('SIGTERM')).toBe(0)
@@ -221,7 +193,7 @@ describe('trouble on the way', () => {
       ...(await makeTopics(1)),
       deadLetterTopic: await createTopic('small.dlq', 1, { 'max.message.bytes': '2000' }),
     }
-    await produce(names.topic, [{ key: 'm1', value: 'x'.repeat(500_000) }, member('m2', 1)])
+    await produce(names.topic, [{ key: 'm1', value: 'x'.repeat(500_000) }, memberEvent('m2', 1)])
     const consumer = await startConsumer(names)
     await untilRead(names)
     await consumer.end('SIGTERM')

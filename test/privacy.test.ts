@@ -122,7 +122,14 @@ describe('a tombstone', () => {
     await applyMemberChanges(system.sql, 3, [{ memberId, offset: '8', status: 'erased', version: null }])
     const [row] = await system.sql<Record<string, unknown>[]>`select * from members where member_id = ${memberId}`
     const kept = Object.fromEntries(Object.entries(row!).filter(([, value]) => value !== null))
-    expect(kept).toEqual({ member_id: memberId, version: 1, status: 'erased', kafka_partition: 3, kafka_offset: 8 })
+    expect(kept).toEqual({
+      member_id: memberId,
+      version: 1,
+      status: 'erased',
+      kafka_epoch: 1,
+      kafka_partition: 3,
+      kafka_offset: 8,
+    })
   })
 })
 

@@ -2,16 +2,21 @@
 -- null is a tombstone. The result is that of applying them one by one, whatever was applied before and however often:
 --
 --   an event      applies when its version is higher than the one that stands; but never below the erasing tombstone
---                 that stands (same partition, lower offset), so that a late redelivery brings nobody back
+--                 that stands (same epoch and partition, lower offset), so that a late redelivery brings nobody back
 --   a tombstone   applies when what stands does not come from the same or a later place in its partition; the member id,
---                 the last version, the partition and the offset are all that it leaves
+--                 the last version, the epoch, the partition and the offset are all that it leaves
+--   of an earlier epoch than what stands, neither applies; of a later one, a tombstone always does
+--
+-- Where a log is read that holds older events again, a tombstone in it erases up to the version that this log has told of
+-- (`epoch_version`), so that the later events in it bring the member back as one pass over it would.
 --
 -- Rows are locked in the order of member ids, then the heads of the members that are gone (`close_withdrawn`), so that
 -- two batches never wait for each other in a circle. While a campaign stands, each member that changed becomes a row of
--- its queue (M4). Returns how many events changed a row.
+-- its queue (M4). Returns how many events changed a member.
 create or replace function apply_member_events(
   partition integer,
   member_ids text[],
+  epochs integer[],
   offsets bigint[],
   versions bigint[],
   statuses text[],
@@ -35,27 +40,44 @@ declare
   gone text[];
 begin
   perform pg_advisory_xact_lock_shared(campaign_start_lock());
+  if 1 < any (epochs) then
+    perform from members where member_id = any (member_ids) order by member_id for update;
+    update members as stands set
+      kafka_epoch = e.epoch,
+      kafka_partition = case when stands.kafka_epoch < e.epoch then apply_member_events.partition else stands.kafka_partition end,
+      kafka_offset = case when stands.kafka_epoch < e.epoch then e.kafka_offset else stands.kafka_offset end,
+      epoch_version = nullif(e.version, stands.version)
+    from unnest(member_ids, epochs, offsets, versions) as e (member_id, epoch, kafka_offset, version)
+    where stands.member_id = e.member_id
+      and e.version <= stands.version
+      and (stands.kafka_epoch < e.epoch or (stands.kafka_epoch = e.epoch and stands.epoch_version < e.version));
+  end if;
   with written as (
     insert into members as stands (
       member_id, version, status, email, phone, phone_country, phone_since, mobile_carrier, birth_date, family_card,
-      country, language, notification_preference, notification_preference_since, event_time, kafka_partition, kafka_offset
+      country, language, notification_preference, notification_preference_since, event_time, kafka_epoch, kafka_partition, kafka_offset
     )
     select
       e.member_id, coalesce(e.version, 0), e.status, e.email, e.phone, e.phone_country, told.since, e.mobile_carrier,
       e.birth_date, e.family_card, e.country, e.language, e.notification_preference, told.since,
-      e.event_time, apply_member_events.partition, e.kafka_offset
+      e.event_time, e.epoch, apply_member_events.partition, e.kafka_offset
     from unnest(
-      member_ids, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates::date[],
+      member_ids, epochs, offsets, versions, statuses, emails, phones, phone_countries, mobile_carriers, birth_dates::date[],
       family_cards::boolean[], countries, languages, notification_preferences, event_times::timestamptz[]
     ) as e (
-      member_id, kafka_offset, version, status, email, phone, phone_country, mobile_carrier, birth_date,
+      member_id, epoch, kafka_offset, version, status, email, phone, phone_country, mobile_carrier, birth_date,
       family_card, country, language, notification_preference, event_time
     )
     -- A source whose clock is ahead must not outrank the member's own later choice (M2).
     cross join lateral (select case when e.event_time is not null then least(e.event_time, at) end as since) told
     order by e.member_id
     on conflict (member_id) do update set
-      version = greatest(stands.version, excluded.version),
+      version = case
+        when excluded.status = 'erased' and stands.kafka_epoch = excluded.kafka_epoch
+        then coalesce(stands.epoch_version, stands.version)
+        else greatest(stands.version, excluded.version)
+      end,
+      epoch_version = null,
       status = excluded.status,
       email = excluded.email,
       phone = excluded.phone,
@@ -79,13 +101,18 @@ begin
         else excluded.notification_preference_since
       end,
       event_time = excluded.event_time,
+      kafka_epoch = excluded.kafka_epoch,
       kafka_partition = excluded.kafka_partition,
       kafka_offset = excluded.kafka_offset
     where case
+      when excluded.kafka_epoch < stands.kafka_epoch then false
       when excluded.status = 'erased'
-        then stands.kafka_partition <> excluded.kafka_partition or stands.kafka_offset < excluded.kafka_offset
+        then stands.kafka_epoch < excluded.kafka_epoch
+          or stands.kafka_partition <> excluded.kafka_partition
+          or stands.kafka_offset < excluded.kafka_offset
       else excluded.version > stands.version and not (
         stands.status = 'erased'
+        and stands.kafka_epoch = excluded.kafka_epoch
         and stands.kafka_partition = excluded.kafka_partition
         and excluded.kafka_offset < stands.kafka_offset
       )

@@ -13,6 +13,7 @@ const { url, brokers, ...names } = JSON.parse(process.argv[2]!) as {
   deadLetterTopic: string
   groupId: string
   sessionTimeoutMs: number
+  lookEveryMs?: number
 }
 const log = pino()
 const sql = connect(url, { name: 'test' })

@@ -131,7 +131,13 @@ export function foldStream(records: readonly TopicRecord[]): Map<string, Record<
   for (const record of records) {
     const memberId = String(record.key)
     const row = rows.get(memberId)
-    const place = { member_id: memberId, kafka_partition: record.partition, kafka_offset: Number(record.offset) }
+    const place = {
+      member_id: memberId,
+      kafka_epoch: 1,
+      epoch_version: null,
+      kafka_partition: record.partition,
+      kafka_offset: Number(record.offset),
+    }
     if (labelOf(record) === 'erased') {
       rows.set(memberId, { ...NOTHING, ...place, status: 'erased', version: row?.['version'] ?? 0 })
     } else if (labelOf(record).startsWith('good:')) {
