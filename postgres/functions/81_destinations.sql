@@ -287,5 +287,5 @@ as $$
   select array(
     select notice_id from member_notices
     where state in ('due', 'sending') and due_at < challenge_now() - make_interval(secs => grace_seconds)
-    order by due_at limit most)
+    order by due_at desc limit most)
 $$;
