@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ApplicationFailure, Context, log } from '@temporalio/activity'
+import type { Client } from '@temporalio/client'
 import { deriveCode, deriveSeal, type CodeMaterial } from '../codes/code.ts'
 import { answerOf, judgeCode, type Judge } from '../codes/judge-code.ts'
 import type { Config } from '../config.ts'
@@ -32,11 +33,15 @@ import {
   type Challenge,
   type SendStamp,
 } from '../postgres/challenges.ts'
+import { followRun } from '../postgres/sweep.ts'
 import { noteSendError, paceOf, type SlotRequest, type SlotWait } from '../postgres/provider-pace.ts'
 import { SendError, type Message, type Provider } from '../providers/provider.ts'
+import { areOfOneExecution } from '../temporal/open-execution.ts'
+import { challengeWorkflowId } from '../workflows/ids.ts'
 import { refuseUnkeepable } from './unkeepable.ts'
 
 export interface ChallengeActivityDependencies extends Judge {
+  readonly temporal: Client
   readonly providers: Readonly<Record<Channel, Provider>>
   readonly delivery: Config<'providers'>['providers']
   /** Hears of each code that a provider took, with the times of the admission and of the acceptance. */
@@ -82,7 +87,7 @@ const BACKLOG_BACKOFF_MS = 10_000
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
 export function createChallengeActivities(dependencies: ChallengeActivityDependencies) {
-  const { sql, policy, codes, providers, delivery, onRefusal, onSent } = dependencies
+  const { sql, temporal, policy, codes, providers, delivery, onRefusal, onSent } = dependencies
   const pace = paceOf(delivery, providers)
 
   const activities = {
@@ -101,6 +106,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
         if (refusal) return refusal
         stamp = await stampInTurn(input, runId)
       }
+      if (stamp.kind === 'id_used' && (await goesOn(input, runId))) stamp = await stampInTurn(input, runId)
       if (stamp.kind === 'closed') return { closed: resultOf(stamp.challenge) }
       if (stamp.kind === 'wait') return afterWait(input, stamp)
       if (stamp.kind !== 'send') {
@@ -297,6 +303,15 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     // What will be too late then is so now: the member need not wait to be told.
     if (nextRetryDelay === undefined) return giveUp(challengeId, 'too_late')
     throw ApplicationFailure.create({ message, type, nextRetryDelay })
+  }
+
+  /** Whether this is another run of the execution that opened the challenge, after a reset or by a cron. It counts as that one then. */
+  async function goesOn({ challengeId, memberId }: ChallengeInput, runId: string): Promise<boolean> {
+    const opened = await readChallenge(sql, challengeId)
+    if (opened?.memberId !== memberId || opened.runId === null) return false
+    if (!(await areOfOneExecution(temporal, challengeWorkflowId(memberId), runId, opened.runId))) return false
+    await followRun(sql, challengeId, { from: opened.runId, to: runId })
+    return true
   }
 
   /** A start that nobody admitted: by the Web UI, the CLI or a plain client. A refusal is its recorded outcome. */

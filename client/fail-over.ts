@@ -1,9 +1,10 @@
 /**
  * What follows from negative receipts (D7): the workflows of the challenges that they are about are told.
  */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
 import { undeliveredChallenges } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
+import { signalExecution } from '../temporal/open-execution.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { deliveryFailedSignal } from '../workflows/messages.ts'
 
@@ -16,13 +17,9 @@ export async function tellOfFailedDeliveries(
   challengeIds: readonly string[],
 ): Promise<void> {
   const undelivered = await undeliveredChallenges(sql, challengeIds.length, challengeIds)
-  await Promise.all(undelivered.map(({ memberId, runId }) => tell(temporal, memberId, runId!)))
-}
-
-async function tell(temporal: Client, memberId: string, runId: string): Promise<void> {
-  try {
-    await temporal.workflow.getHandle(challengeWorkflowId(memberId), runId).signal(deliveryFailedSignal)
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error
-  }
+  await Promise.all(
+    undelivered.map((challenge) =>
+      signalExecution(temporal, challengeWorkflowId(challenge.memberId), challenge, deliveryFailedSignal),
+    ),
+  )
 }

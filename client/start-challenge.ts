@@ -3,6 +3,7 @@
  */
 import {
   isGrpcServiceError,
+  WorkflowContinuedAsNewError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
@@ -15,7 +16,7 @@ import type { ChallengeInput, ChallengeResult } from '../domain/challenge.ts'
 import { admitChallenge, type Admitted, type AdmissionRequest, type NotAdmitted } from '../postgres/admission.ts'
 import { giveWay, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { openExecution } from '../temporal/open-execution.ts'
+import { openExecution, unlessEnded } from '../temporal/open-execution.ts'
 import { currentTraceparent } from '../tracing/spans.ts'
 import { CHALLENGE_TASK_QUEUE, challengeWorkflowId } from '../workflows/ids.ts'
 import { CHANNEL, MEMBER_ID, PURPOSE } from '../workflows/search-attributes.ts'
@@ -63,25 +64,34 @@ export async function startChallenge(starter: ChallengeStarter, request: StartRe
 
 const needsExecution = ({ outcome, runId }: Challenge) => outcome === null && runId === null
 
-/** Each round either starts, gives way, or waits for the execution in the way; at the deadline that one is ended. */
+/**
+ * Each round either starts, gives way, or waits for the execution in the way. One that is not over by the deadline is
+ * terminated, and so is one that goes on with another run although it was cancelled: of a cron, say, whose challenge was verified.
+ */
 async function startWorkflow(starter: ChallengeStarter, challenge: Challenge): Promise<void> {
   const { sql, temporal, policy } = starter
   const execute = starter.execute ?? ((options) => temporal.workflow.start<OtpChallenge>('otpChallenge', options))
   const workflowId = challengeWorkflowId(challenge.memberId)
   const deadline = Date.now() + policy.closeDeadlineSeconds * 1000
+  /** The first run of one that did. */
+  let goesOn: string | undefined
 
-  while (!(await tryStart(execute, workflowId, challenge))) {
+  while (!(await tryStart(execute, workflowId, challenge, policy))) {
     // First who is in the way: whether that one is newer is asked when it has been admitted.
     const inTheWay = await openExecution(temporal, workflowId)
     if (!needsExecution(await giveWay(sql, challenge.challengeId, policy))) return
     if (inTheWay === undefined) continue
     if (inTheWay.challengeId === challenge.challengeId) return
-    const handle = temporal.workflow.getHandle(workflowId, inTheWay.runId, { followRuns: false })
-    if (Date.now() >= deadline) {
-      await unlessClosed(handle.terminate('a newer challenge started, and this execution did not close in time'))
+    // All of that execution, and no other one: whichever run of a cron, or after a reset, lives by now.
+    const { runId, firstRunId: firstExecutionRunId } = inTheWay
+    const execution = temporal.workflow.getHandle(workflowId, undefined, { firstExecutionRunId })
+    if (goesOn === firstExecutionRunId || Date.now() >= deadline) {
+      await unlessEnded(execution.terminate('a newer challenge started, and this execution did not close in time'))
     } else {
-      await unlessClosed(handle.cancel())
-      await temporal.withDeadline(deadline, () => handle.result()).catch(ignoreUnlessBroken)
+      await unlessEnded(execution.cancel())
+      const run = temporal.workflow.getHandle(workflowId, runId, { followRuns: false })
+      const isOver = await temporal.withDeadline(deadline, () => run.result()).then(() => true, howItEnded)
+      if (!isOver) goesOn = firstExecutionRunId
     }
   }
 }
@@ -97,6 +107,7 @@ async function tryStart(
   execute: NonNullable<ChallengeStarter['execute']>,
   workflowId: string,
   challenge: Challenge,
+  { executionTimeoutSeconds }: Policy,
 ): Promise<boolean> {
   const { challengeId, memberId, purpose, channel } = challenge
   try {
@@ -105,6 +116,7 @@ async function tryStart(
       taskQueue: CHALLENGE_TASK_QUEUE,
       workflowIdConflictPolicy: 'FAIL',
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      workflowExecutionTimeout: executionTimeoutSeconds * 1000,
       args: [{ challengeId, memberId, purpose }],
       memo: { challengeId },
       typedSearchAttributes: [
@@ -120,19 +132,18 @@ async function tryStart(
   }
 }
 
-async function unlessClosed(request: Promise<unknown>): Promise<void> {
-  await request.catch((error: unknown) => {
-    if (!(error instanceof WorkflowNotFoundError)) throw error
-  })
-}
-
 /** gRPC CANCELLED and DEADLINE_EXCEEDED: the execution has not closed yet. Which one, is who sees the deadline first. */
 const OUT_OF_TIME = [1, 4]
 
-/** However the execution ended, it has closed; what still runs at the deadline is seen in the next round. */
-function ignoreUnlessBroken(error: unknown): void {
-  if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return
+/**
+ * What still runs at the deadline is seen in the next round.
+ *
+ * @returns false where the execution goes on with another run
+ */
+function howItEnded(error: unknown): boolean {
+  if (error instanceof WorkflowContinuedAsNewError) return false
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return true
   const cause = error instanceof Error ? error.cause : undefined
-  if ([error, cause].some((e) => isGrpcServiceError(e) && OUT_OF_TIME.includes(e.code))) return
+  if ([error, cause].some((e) => isGrpcServiceError(e) && OUT_OF_TIME.includes(e.code))) return true
   throw error
 }

@@ -1,13 +1,13 @@
 /**
  * Verifying and cancelling: Postgres decides at once, then the workflow is told.
  */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
 import { answerOf, judgeCode, type Judge, type SealedJudgement, type Submission } from '../codes/judge-code.ts'
 import type { Policy } from '../config.ts'
 import type { VerifyCodeResult } from '../domain/challenge.ts'
 import { closeChallenge, markTold, resultOf, type Challenge } from '../postgres/challenges.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { openExecution } from '../temporal/open-execution.ts'
+import { cancelExecution, signalExecution } from '../temporal/open-execution.ts'
 import { recordStep } from '../tracing/challenge-trace.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { attemptJudgedSignal } from '../workflows/messages.ts'
@@ -45,14 +45,13 @@ export async function verifyCode(
 
 async function tellVerdict(sql: Sql, temporal: Client, judgement: SealedJudgement): Promise<void> {
   const { challenge, closedNow, attemptsLeft, seal } = judgement
-  await tell(temporal, challenge, (handle) =>
-    handle.signal(attemptJudgedSignal, {
-      attemptsLeft,
-      closed: closedNow,
-      ...(closedNow && { result: resultOf(challenge) }),
-      ...(seal !== undefined && { seal }),
-    }),
-  )
+  // Where nothing lives that is for it there is nobody to tell: one that starts yet finds the outcome in its first statement.
+  await signalExecution(temporal, challengeWorkflowId(challenge.memberId), challenge, attemptJudgedSignal, {
+    attemptsLeft,
+    closed: closedNow,
+    ...(closedNow && { result: resultOf(challenge) }),
+    ...(seal !== undefined && { seal }),
+  })
   // What the engine has accepted reaches the execution.
   if (closedNow) await markTold(sql, [challenge.challengeId])
 }
@@ -68,26 +67,7 @@ export async function cancelChallenge(
 ): Promise<{ challenge: Challenge; told: Promise<void> } | undefined> {
   const closed = await closeChallenge(sql, { challengeId, as: 'cancelled', fromWorkflow: false }, policy)
   if (closed === undefined) return undefined
-  const told = tell(temporal, closed.challenge, (handle) => handle.cancel())
-  return { challenge: closed.challenge, told: unheard(told) }
-}
-
-/** One that was started, and has not opened the challenge: it may wait for the provider. */
-async function waitingRun(temporal: Client, workflowId: string, { challengeId }: Challenge) {
-  const open = await openExecution(temporal, workflowId)
-  return open?.challengeId === challengeId ? open.runId : undefined
-}
-
-type Handle = ReturnType<Client['workflow']['getHandle']>
-
-async function tell(temporal: Client, challenge: Challenge, how: (handle: Handle) => Promise<unknown>) {
-  const workflowId = challengeWorkflowId(challenge.memberId)
-  const runId = challenge.runId ?? (await waitingRun(temporal, workflowId, challenge))
-  // Not started yet: its first statement finds the outcome.
-  if (runId === undefined) return
-  try {
-    await how(temporal.workflow.getHandle(workflowId, runId))
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error
-  }
+  const { challenge } = closed
+  const told = cancelExecution(temporal, challengeWorkflowId(challenge.memberId), challenge)
+  return { challenge, told: unheard(told) }
 }

@@ -51,6 +51,8 @@ export const policy = z
     OTP_ADULT_AGE: int(1, 99, 18),
     /** C2: how long an older execution may take to close before it is terminated. */
     OTP_CLOSE_DEADLINE_SECONDS: int(1, 60, 5),
+    /** C11: after that the engine ends an execution. One may wait as long as a code may, then live as long as one lives. */
+    OTP_EXECUTION_TIMEOUT_SECONDS: int(1_300, 86_400, 1_800),
     /** C2: after that an admission that never opened is void. */
     OTP_VOID_AFTER_SECONDS: int(1, 300, 30),
   })
@@ -84,5 +86,6 @@ export const policy = z
     smsLimitPerPrefixPerHour: v.OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR,
     adultAge: v.OTP_ADULT_AGE,
     closeDeadlineSeconds: v.OTP_CLOSE_DEADLINE_SECONDS,
+    executionTimeoutSeconds: v.OTP_EXECUTION_TIMEOUT_SECONDS,
     voidAfterSeconds: v.OTP_VOID_AFTER_SECONDS,
   }))

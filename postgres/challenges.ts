@@ -304,59 +304,31 @@ export async function readChallenge(sql: Sql, challengeId: string): Promise<Chal
   return row?.answer
 }
 
-/** Closed challenges whose execution has not been told within `graceSeconds`; oldest first. */
-export async function untoldChallenges(sql: Sql, graceSeconds: number, most: number): Promise<Challenge[]> {
-  const rows = await sql<{ answer: Challenge }[]>`
-    select challenge_view(c) as answer from challenges c
-    where outcome is not null and not told and closed_at < challenge_now() - make_interval(secs => ${graceSeconds})
-    order by closed_at limit ${most}`
-  return rows.map((row) => row.answer)
-}
-
 /**
- * D7: open challenges whose message has failed, by a receipt of the last minutes, and that have not failed over; all,
- * or those of `among`.
+ * D7: open challenges whose message has failed, by a receipt of the last minutes, and that have not failed over; those
+ * of `among`; else those whose execution was not told of it, the newest first.
  */
 export async function undeliveredChallenges(sql: Sql, most: number, among?: readonly string[]): Promise<Challenge[]> {
+  // Receipts first: few of them are so young, whatever the number of challenges that are open. The clock is volatile: only as a
+  // query of its own it can be what an index is searched for.
   const rows = await sql<{ answer: Challenge }[]>`
-    select challenge_view(c) as answer from challenges c
+    with failed as materialized (
+      select distinct r.reference from receipts r
+      where r.kind = 'failed' and r.received_at > (select challenge_now()) - interval '10 minutes'
+        and ${among ? sql`r.reference = any(${among as string[]}::uuid[])` : sql`true`}
+    )
+    select challenge_view(c) as answer from failed join challenges c on c.challenge_id = failed.reference
     where c.outcome is null and c.failed_over_from is null and c.run_id is not null
-      and c.challenge_id in (
-        select r.reference from receipts r
-        where r.kind = 'failed' and r.received_at > challenge_now() - interval '10 minutes'
-          and ${among ? sql`r.reference = any(${among as string[]}::uuid[])` : sql`true`})
+      and ${among ? sql`true` : sql`coalesce(c.sweep_after, '-infinity') <= challenge_now()`}
       and delivery_of(c) = 'failed'
-    limit ${most}`
+    order by c.sent_at desc limit ${most}`
   return rows.map((row) => row.answer)
 }
 
 /** There is no execution left to tell. */
 export async function markTold(sql: Sql, challengeIds: readonly string[]): Promise<void> {
+  if (challengeIds.length === 0) return
   await sql`update challenges set told = true where challenge_id = any(${challengeIds as string[]}::uuid[])`
-}
-
-/** C2: admitted, never opened, and void by now. Its workflow may still wait for a worker. */
-export async function voidAdmissions(sql: Sql, policy: Policy, most: number): Promise<Challenge[]> {
-  const rows = await sql<{ answer: Challenge }[]>`
-    select challenge_view(c) as answer from challenges c
-    where outcome is null and send_began_at is null
-      and admitted_at < challenge_now() - make_interval(secs => ${policy.voidAfterSeconds})
-    order by admitted_at limit ${most}`
-  return rows.map((row) => row.answer)
-}
-
-/** @returns how many were closed */
-export async function closeOverdue(sql: Sql, policy: Policy, most: number): Promise<number> {
-  const [row] = await sql<[{ answer: number }]>`select close_overdue(${json(sql, policy)}, ${most}) as answer`
-  return row.answer
-}
-
-/** @returns how many open challenges of these runs were closed */
-export async function closeTerminated(sql: Sql, runIds: readonly string[], policy: Policy): Promise<number> {
-  if (runIds.length === 0) return 0
-  const [row] = await sql<[{ answer: number }]>`
-    select close_terminated(${runIds as string[]}, ${json(sql, policy)}) as answer`
-  return row.answer
 }
 
 const json = (sql: Sql, value: object) => sql.json(value as Parameters<Sql['json']>[0])

@@ -56,8 +56,16 @@ export async function recordMemberNotice(
   return row.state
 }
 
-/** @returns the ids of notices that have been due for so long, the oldest first */
+/** @returns the ids of notices that have been due for so long, the newest first */
 export async function overdueMemberNotices(sql: Sql, graceSeconds: number, most: number): Promise<string[]> {
   const [row] = await sql<[{ ids: string[] }]>`select overdue_member_notices(${graceSeconds}, ${most}) as ids`
   return row.ids
+}
+
+/** Nobody could be found to send these: they are due again in five minutes, and hold up no newer ones until then. */
+export async function putOffMemberNotices(sql: Sql, noticeIds: readonly string[]): Promise<void> {
+  if (noticeIds.length === 0) return
+  await sql`
+    update member_notices set due_at = challenge_now() + interval '5 minutes'
+    where notice_id = any(${noticeIds as string[]}::uuid[]) and state in ('due', 'sending')`
 }

@@ -98,12 +98,6 @@ const shownReplay = (sql: Sql) => sql`
   r.replay_id as "replayId", to_json(r.from_time) as from, to_json(r.to_time) as to, r.member_id as "memberId",
   to_json(r.asked_at) as "askedAt", to_json(r.done_at) as "doneAt", r.events`
 
-/** Forgets events sent longer ago than `days`, at most `most`. @returns whether there is more */
-export async function forgetSent(sql: Sql, days: number, most: number): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`select forget_sent(${days}, ${most}) as answer`
-  return row.answer
-}
-
 /** So many rows are counted at most: the figures are looked up within 2 s, above all when much waits. */
 const MOST_COUNTED = 100_000
 

@@ -1,28 +1,66 @@
 /**
- * Forgetting what was kept long enough; the SQL in `postgres/functions/65_forget.sql` and `67_ledgers.sql` says what.
+ * Forgetting what was kept long enough, each kind by itself; the SQL is in `postgres/functions/65_forget.sql` and
+ * `67_ledgers.sql`.
  */
 import type { Sql } from './connect.ts'
 
-/** C9, C13, D7: forgets what was kept long enough, at most `most` rows of each kind. @returns whether there is more */
-export async function forgetOld(sql: Sql, receiptDays: number, most: number): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`select forget_old(${receiptDays}, ${most}) as answer`
-  return row.answer
-}
-
-/** In days: where codes went, closed challenges, and what ended campaigns left. */
-export interface LedgerDays {
+/** How long things are kept, in days. */
+export interface RetentionDays {
+  readonly receiptDays: number
+  readonly outboxDays: number
   readonly destinationDays: number
   readonly challengeDays: number
   readonly campaignDays: number
 }
 
-/** Forgets what the ledgers held long enough, at most `most` rows of each kind. @returns whether there is more */
-export async function forgetLedgers(
-  sql: Sql,
-  { destinationDays, challengeDays, campaignDays }: LedgerDays,
-  most: number,
-): Promise<boolean> {
-  const [row] = await sql<[{ answer: boolean }]>`
-    select forget_ledgers(${destinationDays}, ${challengeDays}, ${campaignDays}, ${most}) as answer`
-  return row.answer
+/** One kind of thing that is forgotten. */
+export interface Purge {
+  readonly kind: string
+  /** Forgets at most `most` of them, the oldest first. @returns how many: fewer than `most` where none is left */
+  readonly forget: (most: number) => Promise<number>
+}
+
+const DAY = 86_400
+const HOUR = 3_600
+
+export function purges(sql: Sql, days: RetentionDays): Purge[] {
+  const ago = (seconds: number) => sql`challenge_now() - make_interval(secs => ${seconds})`
+  const purge = (kind: string, call: (most: number) => ReturnType<typeof sql>): Purge => ({
+    kind,
+    forget: async (most) => {
+      const [row] = await sql<[{ forgotten: number }]>`select ${call(most)} as forgotten`
+      return row.forgotten
+    },
+  })
+  const older = (table: string, time: string, seconds: number) =>
+    purge(table, (most) => sql`forget_older(${table}::text::regclass, ${time}, ${ago(seconds)}, ${most})`)
+  const ofCampaigns = (table: string, inOrderOf: string) =>
+    purge(
+      table,
+      (most) =>
+        sql`forget_of_campaigns(${table}::text::regclass, ${inOrderOf}, ${ago(days.campaignDays * DAY)}, ${most})`,
+    )
+  const receipts = days.receiptDays * DAY
+  const challenges = ago(days.challengeDays * DAY)
+  return [
+    purge('addresses', (most) => sql`forget_addresses(${ago(DAY)}, ${most})`),
+    older('idempotency_keys', 'created_at', DAY),
+    older('request_keys', 'created_at', DAY),
+    older('receipts', 'received_at', receipts),
+    purge('member_notices', (most) => sql`forget_member_notices(${ago(receipts)}, ${most})`),
+    older('page_sessions', 'expires_at', HOUR),
+    // The same browser may come again by a link that it spent, while its session lasts.
+    older('page_links', 'expires_at', 2 * HOUR),
+    older('outbox_sent', 'occurred_at', days.outboxDays * DAY),
+    purge('destinations', (most) => sql`forget_destinations(${ago(days.destinationDays * DAY)}, ${most})`),
+    purge('challenges', (most) => sql`forget_challenges(${challenges}, ${most})`),
+    purge('challenges_with_later_id', (most) => sql`forget_challenges_with_later_id(${challenges}, ${most})`),
+    older('member_unlocks', 'at', days.challengeDays * DAY),
+    older('outbox_replays', 'done_at', days.challengeDays * DAY),
+    older('exemptions', 'until', days.campaignDays * DAY),
+    ofCampaigns('campaign_members', 'member_id'),
+    ofCampaigns('campaign_notices', 'member_id'),
+    ofCampaigns('campaign_history', 'at'),
+    ofCampaigns('campaign_log', 'id'),
+  ]
 }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deriveCode } from '../codes/code.ts'
 import { judgeCode } from '../codes/judge-code.ts'
 import { admitChallenge } from '../postgres/admission.ts'
-import { closeChallenge, closeTerminated, openAndStamp } from '../postgres/challenges.ts'
+import { closeChallenge, openAndStamp } from '../postgres/challenges.ts'
 import { unlockMember } from '../postgres/support.ts'
 import { patience } from './support/speed.ts'
 import { judgeFor, startSystem, wrongCode, type System } from './support/system.ts'
@@ -63,14 +63,11 @@ it('a challenge whose execution was terminated for a newer start was superseded,
   const request = { challengeId: newer, memberId, purpose: 'view_membership', caller: 'test' }
   await admitChallenge(system.sql, system.config.policy, request)
   const other = await open(await system.addMember())
-  const runs = await system.sql<{ runId: string }[]>`
-    select run_id as "runId" from challenges where challenge_id = any(${[older.challengeId, other.challengeId]})`
-  const ended = await closeTerminated(
-    system.sql,
-    runs.map(({ runId }) => runId),
-    system.config.policy,
-  )
-  expect(ended).toBe(2)
+  for (const { challengeId } of [older, other]) {
+    // As the sweep does.
+    const as = { challengeId, as: 'cancelled', reason: 'terminated', fromWorkflow: true } as const
+    await closeChallenge(system.sql, as, system.config.policy)
+  }
   const outcomeOf = async ({ challengeId }: { challengeId: string }) =>
     (await system.sql`select outcome from challenges where challenge_id = ${challengeId}`)[0]!['outcome'] as string
   expect([await outcomeOf(older), await outcomeOf(other)]).toEqual(['superseded', 'cancelled'])

@@ -18,7 +18,7 @@ import {
   type NoticeResult,
 } from '../postgres/campaigns.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
-import { forgetOld } from '../postgres/retention.ts'
+import { forgetABatch } from './support/forget.ts'
 import {
   addMembers,
   CAMPAIGN_RULES,
@@ -158,7 +158,7 @@ it('the gate knows what became of announcements after their receipts were forgot
     receipt(second!.noticeId, 'delivered'),
   ])
   await system.shiftClock(40 * 86_400_000)
-  await forgetOld(system.sql, 30, 1_000)
+  await forgetABatch(system.sql, { receiptDays: 30 })
   expect(await system.sql`select from receipts`).toHaveLength(0)
   expect(await judge()).toMatchObject({ verdict: 'failed', negativeReceipts: 1, delivered: 1 })
 })

@@ -2,14 +2,17 @@
  * C9, C13, D7: what is kept for a time is forgotten after it, each hour, batch after batch; what is younger stays.
  */
 import { randomUUID } from 'node:crypto'
+import { MockActivityEnvironment } from '@temporalio/testing'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCleanupActivities } from '../activities/cleanup.ts'
 import { admitChallenge } from '../postgres/admission.ts'
-import { forgetOld } from '../postgres/retention.ts'
+import { forgetABatch } from './support/forget.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
+const RETENTION = { receiptDays: 7, outboxDays: 7, destinationDays: 30, challengeDays: 365, campaignDays: 365 }
 
 let system: System
 beforeAll(async () => {
@@ -47,16 +50,16 @@ describe('the cleanup', () => {
     await system.shiftClock(0)
     await keep()
     await system.shiftClock(DAY_MS - HOUR_MS)
-    expect(await forgetOld(system.sql, 7, 1_000)).toBe(false)
+    expect(await forgetABatch(system.sql, { receiptDays: 7 }, 1_000)).toBe(false)
     expect(await kept()).toEqual({ addresses: 1, keys: 2, receipts: 3 })
     await system.shiftClock(DAY_MS + HOUR_MS)
-    await forgetOld(system.sql, 7, 1_000)
+    await forgetABatch(system.sql, { receiptDays: 7 }, 1_000)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
     await system.shiftClock(7 * DAY_MS - HOUR_MS)
-    await forgetOld(system.sql, 7, 1_000)
+    await forgetABatch(system.sql, { receiptDays: 7 }, 1_000)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
     await system.shiftClock(7 * DAY_MS + HOUR_MS)
-    await forgetOld(system.sql, 7, 1_000)
+    await forgetABatch(system.sql, { receiptDays: 7 }, 1_000)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
   })
 
@@ -64,9 +67,9 @@ describe('the cleanup', () => {
     await system.shiftClock(0)
     await keep()
     await system.shiftClock(8 * DAY_MS)
-    expect(await forgetOld(system.sql, 7, 2)).toBe(true)
+    expect(await forgetABatch(system.sql, { receiptDays: 7 }, 2)).toBe(true)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 1 })
-    expect(await forgetOld(system.sql, 7, 2)).toBe(false)
+    expect(await forgetABatch(system.sql, { receiptDays: 7 }, 2)).toBe(false)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
   })
 
@@ -84,5 +87,48 @@ describe('the cleanup', () => {
     await schedule.trigger()
     await system.until(async () => (await kept()).receipts === 0)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
+  })
+
+  it.each([
+    [
+      'cannot be forgotten',
+      async () => {
+        await system.sql`create function refuse() returns trigger language plpgsql as $$ begin raise 'kept'; end $$`
+        await system.sql`create trigger refuse before delete on receipts for each row execute function refuse()`
+        return async () => void (await system.sql`drop function refuse cascade`)
+      },
+    ],
+    [
+      'is locked for long',
+      async () => {
+        const session = await system.sql.reserve()
+        await session`begin`
+        await session`lock table receipts`
+        return async () => {
+          await session`rollback`
+          session.release()
+        }
+      },
+    ],
+  ])('one kind that %s stops no other one, and the cleanup says which it was', async (_words, obstruct) => {
+    await system.shiftClock(0)
+    await keep()
+    await system.sql`
+      insert into outbox_sent (id, event_id, type, subject, data, occurred_at)
+      values (1, gen_random_uuid(), 'otp.challenge.verified', 'm', '{}', challenge_now())`
+    await system.shiftClock(8 * DAY_MS)
+    const release = await obstruct()
+    try {
+      const activities = createCleanupActivities({ sql: system.sql, retention: RETENTION })
+      await expect(new MockActivityEnvironment().run(() => activities.forgetOldRecords())).rejects.toMatchObject({
+        message: 'not forgotten: receipts',
+        type: 'cleanup_incomplete',
+      })
+    } finally {
+      await release()
+    }
+    expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 3 })
+    expect(await system.sql`select from outbox_sent`).toHaveLength(0)
+    await forgetABatch(system.sql, { receiptDays: 7 })
   })
 })

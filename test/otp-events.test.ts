@@ -19,8 +19,9 @@ import {
   stepCampaign,
   takeNotices,
 } from '../postgres/campaigns.ts'
-import { closeOverdue, readChallenge } from '../postgres/challenges.ts'
+import { readChallenge } from '../postgres/challenges.ts'
 import { unlockMember } from '../postgres/support.ts'
+import { closeOverdue } from '../postgres/sweep.ts'
 import {
   addMembers,
   CAMPAIGN_RULES,

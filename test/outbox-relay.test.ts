@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { connect } from '../postgres/connect.ts'
 import type { Sql } from '../postgres/connect.ts'
-import { askReplay, forgetSent, outboxBacklog, readReplay, takeOutbox, type ReplayRequest } from '../postgres/outbox.ts'
+import { askReplay, outboxBacklog, readReplay, takeOutbox, type ReplayRequest } from '../postgres/outbox.ts'
+import { forgetABatch } from './support/forget.ts'
 import { asAdministrator, createDatabase } from './support/database.ts'
 import type { TestDatabase } from './support/database.ts'
 import { createTopic, readTopic, startProcess } from './support/kafka.ts'
@@ -283,8 +284,8 @@ test('what was sent is kept for the configured days, and not a day longer', asyn
   await write(0, 30)
   await untilSent()
   await sql`update outbox_sent set occurred_at = now() - interval '7 days' + interval '1 minute' * (id - 10) + interval '30 seconds'`
-  expect(await forgetSent(sql, 7, 4)).toBe(true)
-  expect(await forgetSent(sql, 7, 100)).toBe(false)
+  expect(await forgetABatch(sql, { outboxDays: 7 }, 4)).toBe(true)
+  expect(await forgetABatch(sql, { outboxDays: 7 }, 100)).toBe(false)
   const [kept] = await sql`select min(id), count(*)::int from outbox_sent`
   expect(kept).toEqual({ min: 10, count: 21 })
 })

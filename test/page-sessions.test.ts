@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { forgetOld } from '../postgres/retention.ts'
+import { forgetABatch } from './support/forget.ts'
 import { startApi, type Api } from './support/api.ts'
 import { enter, pageLink, type Entering } from './support/code-entry.ts'
 import { createMemberBrowser, formOf, wordsOf } from './support/member-browser.ts'
@@ -271,10 +271,10 @@ describe('what is kept', () => {
     const { memberId } = await enter(api)
     await pageLink(api, { memberId, page: 'notification-destination' })
     await api.system.shiftClock(3_500_000)
-    await forgetOld(api.system.sql, 30, 1_000)
+    await forgetABatch(api.system.sql, { receiptDays: 30 })
     expect(await rowsOf(memberId)).toBe(4)
     await api.system.shiftClock(3 * 3_600_000)
-    await forgetOld(api.system.sql, 30, 1_000)
+    await forgetABatch(api.system.sql, { receiptDays: 30 })
     expect(await rowsOf(memberId)).toBe(0)
     await api.system.shiftClock(0)
   })

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { admitChallenge } from '../postgres/admission.ts'
 import { closeChallenge } from '../postgres/challenges.ts'
 import { applyMemberChanges } from '../postgres/members.ts'
-import { forgetLedgers } from '../postgres/retention.ts'
+import { forgetABatch } from './support/forget.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const DAY_MS = 86_400_000
@@ -163,7 +163,7 @@ describe('the ledgers', () => {
     await admitChallenge(system.sql, system.config.policy, { ...request, challengeId: open })
     const at = async (days: number) => {
       await system.shiftClock(days * DAY_MS)
-      await forgetLedgers(system.sql, KEPT, 1_000)
+      await forgetABatch(system.sql, KEPT, 1_000)
       return keeps(challengeId)
     }
     expect((await at(KEPT.destinationDays - 0.1))?.destination).not.toBeNull()
@@ -182,10 +182,10 @@ describe('the ledgers', () => {
     await system.shiftClock(0)
     await closedChallenge(await system.addMember(), {}, challengeId)
     await system.shiftClock((KEPT.challengeDays - 0.1) * DAY_MS)
-    while (await forgetLedgers(system.sql, KEPT, 1_000));
+    while (await forgetABatch(system.sql, KEPT, 1_000));
     expect(await keeps(challengeId)).toBeDefined()
     await system.shiftClock((KEPT.challengeDays + 0.1) * DAY_MS)
-    while (await forgetLedgers(system.sql, KEPT, 1_000));
+    while (await forgetABatch(system.sql, KEPT, 1_000));
     expect(await keeps(challengeId)).toBeUndefined()
     await system.shiftClock(0)
   })
@@ -194,8 +194,8 @@ describe('the ledgers', () => {
     await system.shiftClock(0)
     for (let count = 0; count < 5; count++) await closedChallenge(await system.addMember())
     await system.shiftClock((KEPT.challengeDays + 1) * DAY_MS)
-    expect(await forgetLedgers(system.sql, KEPT, 2)).toBe(true)
-    while (await forgetLedgers(system.sql, KEPT, 2));
+    expect(await forgetABatch(system.sql, KEPT, 2)).toBe(true)
+    while (await forgetABatch(system.sql, KEPT, 2));
     expect(await system.sql`select from challenges where outcome is not null`).toHaveLength(0)
     await system.shiftClock(0)
   })
@@ -209,7 +209,7 @@ describe('the ledgers', () => {
       await system.sql`insert into campaign_notices (campaign_id, member_id, kind, round, wave, state, due_at)
         values (${campaignId}, 'm', 'announcement', 1, 1, 'accepted', now())`
     }
-    while (await forgetLedgers(system.sql, KEPT, 1));
+    while (await forgetABatch(system.sql, KEPT, 1));
     for (const table of ['campaign_members', 'campaign_notices', 'campaign_history', 'campaign_log', 'campaigns']) {
       const rows = await system.sql<{ campaign: string }[]>`
         select distinct campaign_id as campaign from ${system.sql(table)} where campaign_id = any(${[old, recent]})`

@@ -38,6 +38,7 @@ describe('with Temporal’s clock and the judging clock moved at will', () => {
       dataConverter: workerDataConverter(system.config.temporal.codecKeys, () => {}),
       activities: createChallengeActivities({
         ...system.judge,
+        temporal: environment.client,
         delivery: providers,
         onRefusal: () => {},
         providers: createSenders(providers),

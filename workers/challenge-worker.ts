@@ -55,6 +55,7 @@ await runProcess(
       activities: {
         ...createChallengeActivities({
           sql,
+          temporal,
           policy,
           codes,
           ...delivery,

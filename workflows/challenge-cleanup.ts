@@ -1,5 +1,5 @@
 /**
- * The cleanup (C9, C13, D7), run each hour by a Temporal Schedule: forgets what was kept long enough.
+ * The cleanup (C9, C13, D7, U4), run each hour by a Temporal Schedule: forgets what was kept long enough, each kind by itself.
  */
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow'
 import type { CleanupActivities } from '../activities/cleanup.ts'

@@ -67,7 +67,7 @@ create or replace function conclude(
 as $$
 begin
   update challenges
-  set outcome = new_outcome, reason = why, advice = what_to_do, closed_at = at, told = is_told
+  set outcome = new_outcome, reason = why, advice = what_to_do, closed_at = at, told = is_told, sweep_tries = 0, sweep_after = null
   where challenge_id = c.challenge_id
   returning * into c;
   insert into outbox (type, subject, data, occurred_at)

@@ -4,7 +4,8 @@
 -- nonce that its code is derived from. Every call, also of a retry, says whether a send may begin now: only while the
 -- challenge is the newest and open, with enough life left, and at the provider's pace (`take_slot`). The first one that
 -- may starts the ten minutes: waiting for a slot costs none of them, and lasts no longer than a code may wait to be
--- sent. None lengthens them. Safe to repeat by the same run; another run with the same challenge id is refused.
+-- sent. None lengthens them. Safe to repeat by the same run; another run with the same challenge id is refused, unless it is
+-- of the same execution (`follow_run`).
 --
 -- policy: as configured, and in `pace` what `take_slot` wants; without it the pace is nobody's concern.
 -- returns: {kind: 'send', …} | {kind: 'wait', …, leftMs} | {kind: 'closed', challenge} | {kind: 'unadmitted'} | {kind: 'id_used'}
@@ -65,6 +66,17 @@ begin
     'keyId', c.key_id, 'nonce', encode(c.nonce, 'hex'),
     'alreadySent', c.sent_at is not null,
     'remainingMs', floor(extract(epoch from c.expires_at - at) * 1000));
+end
+$$;
+
+-- The execution that opened a challenge goes on in another run: after a reset, by a cron, or continued as new. Who calls this
+-- has seen that it is the same execution. The nonce, and so the code, its expiry and what was sent stay as they are.
+create or replace function follow_run(challenge uuid, from_run text, to_run text) returns void
+  language plpgsql volatile
+as $$
+begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
+  update challenges set run_id = to_run where challenge_id = challenge and run_id = from_run;
 end
 $$;
 

@@ -120,33 +120,3 @@ begin
   return closed;
 end
 $$;
-
--- C11, the sweep: the executions ended without a word (terminated by hand, or for a newer start that they held up).
-create or replace function close_terminated(runs text[], policy jsonb) returns integer
-  language plpgsql volatile
-as $$
-declare
-  candidate record;
-  c challenges;
-  at timestamptz;
-  closed int := 0;
-begin
-  for candidate in
-    select o.challenge_id, o.member_id from challenges o where o.outcome is null and o.run_id = any(runs)
-    order by o.member_id, o.seq
-  loop
-    perform lock_head(candidate.member_id);
-    at := challenge_now();
-    select * into c from challenges where challenge_id = candidate.challenge_id;
-    if c.outcome is null then
-      if newer_challenge_stands(c, at, policy) then
-        perform conclude(c, 'superseded', null, null, true, at);
-      else
-        perform conclude(c, 'cancelled', 'terminated', null, true, at);
-      end if;
-      closed := closed + 1;
-    end if;
-  end loop;
-  return closed;
-end
-$$;

@@ -1,48 +1,53 @@
--- C9, C13, D7: forgets what was kept long enough: an end user's address and an idempotency key after a day, a receipt, and a
--- notice that was sent, after `receipt_days`; links and sessions of pages an hour after their time, and visits with their
--- sessions. At most so many rows of each, so that nobody waits for it long. Returns whether there may be more.
-create or replace function forget_old(receipt_days int, most int) returns boolean
+-- C9, C13, D7, P2, U4: forgetting what was kept long enough. Each function forgets one kind: what is from before a time, the
+-- oldest first, at most so many rows and none that is locked. Returns how many; fewer than asked for means that none is left.
+--
+-- Each finds its rows by an index, in the order of that index. The order matters: where the last rows are gone that a
+-- planner remembers, it would read a whole table to find the next batch, and find none.
+
+-- What has a time of its own, and needs no other reason to go.
+create or replace function forget_older(kind regclass, time_column text, before timestamptz, most int) returns integer
   language plpgsql volatile
 as $$
 declare
-  at timestamptz := challenge_now();
   forgotten int;
-  is_more boolean;
+begin
+  execute format(
+    'delete from %1$s where ctid = any(array(
+       select ctid from %1$s where %2$I < $1 order by %2$I limit $2 for update skip locked))', kind, time_column)
+    using before, most;
+  get diagnostics forgotten = row_count;
+  return forgotten;
+end
+$$;
+
+-- The addresses that end users asked from (C9).
+create or replace function forget_addresses(before timestamptz, most int) returns integer
+  language plpgsql volatile
+as $$
+declare
+  forgotten int;
 begin
   update challenges set ip_hash = null
-  where challenge_id in (
-    select challenge_id from challenges
-    where ip_hash is not null and admitted_at < at - interval '24 hours' limit most for update skip locked);
-  get diagnostics forgotten = row_count;
-  is_more := forgotten = most;
-  delete from idempotency_keys
-  where ctid = any(array(select ctid from idempotency_keys where created_at < at - interval '24 hours' limit most));
-  get diagnostics forgotten = row_count;
-  is_more := is_more or forgotten = most;
-  delete from request_keys
-  where ctid = any(array(select ctid from request_keys where created_at < at - interval '24 hours' limit most));
-  get diagnostics forgotten = row_count;
-  is_more := is_more or forgotten = most;
-  delete from receipts
   where ctid = any(array(
-    select ctid from receipts where received_at < at - make_interval(days => receipt_days) limit most));
+    select ctid from challenges where ip_hash is not null and admitted_at < before
+    order by admitted_at limit most for update skip locked));
   get diagnostics forgotten = row_count;
-  is_more := is_more or forgotten = most;
-  -- One that no provider has answered yet is still to be sent.
+  return forgotten;
+end
+$$;
+
+-- Notices of a change (P2). One that no provider has answered yet is still to be sent.
+create or replace function forget_member_notices(before timestamptz, most int) returns integer
+  language plpgsql volatile
+as $$
+declare
+  forgotten int;
+begin
   delete from member_notices
   where ctid = any(array(
-    select ctid from member_notices
-    where changed_at < at - make_interval(days => receipt_days) and state not in ('due', 'sending') limit most));
+    select ctid from member_notices where changed_at < before and state not in ('due', 'sending')
+    order by changed_at limit most for update skip locked));
   get diagnostics forgotten = row_count;
-  is_more := is_more or forgotten = most;
-  delete from page_sessions
-  where ctid = any(array(select ctid from page_sessions where expires_at < at - interval '1 hour' limit most));
-  get diagnostics forgotten = row_count;
-  is_more := is_more or forgotten = most;
-  -- The same browser may come again by a link that it spent, while its session lasts.
-  delete from page_links l
-  where l.ctid = any(array(select ctid from page_links where expires_at < at - interval '2 hours' limit most));
-  get diagnostics forgotten = row_count;
-  return is_more or forgotten = most;
+  return forgotten;
 end
 $$;

@@ -46,18 +46,3 @@ begin
   end loop;
 end
 $$;
-
--- Forgets what was kept long enough, at most so many rows. Returns whether there may be more.
-create or replace function forget_sent(days int, most int) returns boolean
-  language plpgsql volatile
-as $$
-declare
-  forgotten int;
-begin
-  delete from outbox_sent
-  where ctid = any(array(
-    select ctid from outbox_sent where occurred_at < challenge_now() - make_interval(days => days) limit most));
-  get diagnostics forgotten = row_count;
-  return forgotten = most;
-end
-$$;

@@ -286,6 +286,6 @@ create or replace function overdue_member_notices(grace_seconds float8, most int
 as $$
   select array(
     select notice_id from member_notices
-    where state in ('due', 'sending') and due_at < challenge_now() - make_interval(secs => grace_seconds)
-    order by due_at limit most)
+    where state in ('due', 'sending') and due_at < (select challenge_now()) - make_interval(secs => grace_seconds)
+    order by due_at desc limit most)
 $$;

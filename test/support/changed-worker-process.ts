@@ -6,6 +6,7 @@ import { loadConfig } from '../../config.ts'
 import { connect } from '../../postgres/connect.ts'
 import { runProcess } from '../../process/run.ts'
 import { createSenders } from '../../providers/senders.ts'
+import { connectTemporal } from '../../temporal/connect.ts'
 import { connectWorker, installRuntime } from '../../temporal/worker.ts'
 
 const configure = () => loadConfig(['postgres', 'temporal', 'codes', 'policy', 'providers', 'metrics', 'log'])
@@ -15,12 +16,15 @@ await runProcess({ name: 'changed-worker', configure }, async ({ config, log, pa
   installRuntime(log, config.metrics)
   const sql = connect(config.postgres.url, { poolSize: 5, name: 'changed-worker' })
   closing.defer(() => sql.end({ timeout: 1 }))
+  const temporal = connectTemporal(config.temporal.codecKeys)
+  closing.defer(() => temporal.connection.close())
   const worker = await connectWorker(config.temporal, log, parts, {
     taskQueue: 'otp-challenge',
     deployment: { name: 'challenge-worker', behavior: 'PINNED' },
     workflowsPath: new URL('./changed-workflows.ts', import.meta.url).pathname,
     activities: createChallengeActivities({
       sql,
+      temporal,
       policy,
       codes,
       delivery: providers,

@@ -1,0 +1,22 @@
+import type { Sql } from '../../postgres/connect.ts'
+import { purges, type RetentionDays } from '../../postgres/retention.ts'
+
+const FOR_EVER = {
+  receiptDays: 9_999,
+  outboxDays: 9_999,
+  destinationDays: 9_999,
+  challengeDays: 9_999,
+  campaignDays: 9_999,
+}
+
+/**
+ * Forgets one batch of each kind, as the cleanup does again and again.
+ *
+ * @param days what is not named is kept
+ * @returns whether there may be more
+ */
+export async function forgetABatch(sql: Sql, days: Partial<RetentionDays>, most = 1_000): Promise<boolean> {
+  let isMore = false
+  for (const { forget } of purges(sql, { ...FOR_EVER, ...days })) isMore = (await forget(most)) === most || isMore
+  return isMore
+}
