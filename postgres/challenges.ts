@@ -174,6 +174,12 @@ export async function moveToChannel(
   return row.answer
 }
 
+/** @returns whether this call is the first to say so; see `postgres/functions/35_fail_over.sql` */
+export async function refuseFailover(sql: Sql, challengeId: string, reason: string): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`select refuse_failover(${challengeId}, ${reason}) as answer`
+  return row.answer
+}
+
 export async function recordRefusal(
   sql: Sql,
   refusal: {
@@ -314,13 +320,13 @@ export async function untoldChallenges(sql: Sql, graceSeconds: number, most: num
 }
 
 /**
- * D7: open challenges whose message has failed, by a receipt of the last minutes, and that have not failed over; all,
- * or those of `among`.
+ * D7: open challenges whose message has failed, by a receipt of the last minutes, and of which nobody has decided yet
+ * whether they fail over; all, or those of `among`.
  */
 export async function undeliveredChallenges(sql: Sql, most: number, among?: readonly string[]): Promise<Challenge[]> {
   const rows = await sql<{ answer: Challenge }[]>`
     select challenge_view(c) as answer from challenges c
-    where c.outcome is null and c.failed_over_from is null and c.run_id is not null
+    where c.outcome is null and c.failed_over_from is null and c.failover_refused is null and c.run_id is not null
       and c.challenge_id in (
         select r.reference from receipts r
         where r.kind = 'failed' and r.received_at > challenge_now() - interval '10 minutes'

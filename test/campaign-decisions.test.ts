@@ -17,6 +17,7 @@ import {
   type Notice,
   type NoticeResult,
 } from '../postgres/campaigns.ts'
+import type { Receipt } from '../domain/receipt.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { forgetOld } from '../postgres/retention.ts'
 import {
@@ -86,12 +87,13 @@ async function begin(members: readonly SampleMember[], plan: CampaignPlan = plan
       commandCampaign(sql, campaignId, randomUUID(), { command: 'abort', rollback, by: 'x', why: 'x', claimed: false }),
   }
 }
-const receipt = (reference: string, kind: 'delivered' | 'failed', afterSeconds = 0) => ({
+const receipt = (reference: string, kind: 'delivered' | 'failed', afterSeconds = 0): Receipt => ({
   eventId: randomUUID(),
   reference,
   messageId: reference,
   kind,
   reason: null,
+  blames: kind === 'failed' ? 'destination' : null,
   occurredAt: new Date(Date.now() + afterSeconds * 1_000).toISOString(),
 })
 
