@@ -218,3 +218,29 @@ it('the curve of a campaign that stands for long has some thousands of points', 
   await sample()
   expect(await system.sql`select from campaign_history`).toHaveLength(2)
 })
+
+it('a receipt that blames our account pauses the campaign, and one of before the account was mended does not again', async () => {
+  const { campaignId, decide, send } = await begin(someone(4))
+  await decide()
+  const [first, second, third] = await send()
+  const blaming = (notice: Notice | undefined, blames: Receipt['blames'], afterSeconds = 0): Receipt => ({
+    ...receipt(notice!.noticeId, 'failed', afterSeconds),
+    blames,
+  })
+  const standing = async () => {
+    const [row] = await system.sql`select state, pause_reason from campaigns where campaign_id = ${campaignId}`
+    return row
+  }
+  for (const blames of ['network', 'sender', null] as const) {
+    await applyReceipts(system.sql, 'vonage', [blaming(first, blames)])
+  }
+  expect(await standing()).toMatchObject({ state: 'running' })
+  await applyReceipts(system.sql, 'vonage', [blaming(second, 'account')])
+  expect(await standing()).toEqual({ state: 'paused', pause_reason: 'vonage refuses our account' })
+  expect(await system.sql`select from reachability`).toHaveLength(0)
+  await commandCampaign(system.sql, campaignId, randomUUID(), { command: 'resume', by: 'x', why: 'x', claimed: false })
+  await applyReceipts(system.sql, 'vonage', [blaming(third, 'account', -60)])
+  expect(await standing()).toMatchObject({ state: 'running' })
+  await applyReceipts(system.sql, 'vonage', [blaming(third, 'account', 60)])
+  expect(await standing()).toMatchObject({ state: 'paused' })
+})

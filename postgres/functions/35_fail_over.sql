@@ -45,6 +45,7 @@ create or replace function refuse_failover(challenge uuid, refusal text) returns
   language plpgsql volatile
 as $$
 begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
   update challenges set failover_refused = refusal
   where challenge_id = challenge and failed_over_from is null and failover_refused is null;
   return found;
