@@ -4,7 +4,7 @@
  * - `destination`: the number or the address; the next message to it will fail too
  * - `network`: what lies on the way, a handset that is switched off included; the next message may arrive
  * - `sender`: the message, or how it was sent: pace, sender id, content, parameters
- * - `account`: our account at the provider, which nobody but an operator can mend
+ * - `account`: our account at the provider, which takes no message at all until an operator has mended it
  *
  * What follows is the same for every code of one kind. The message has failed, so its code goes by the other channel
  * where policy allows. Only `destination` marks a number as unreachable (R2). `sender` and `account` raise an alarm, and
@@ -75,11 +75,11 @@ export const VONAGE_CODES: Readonly<Record<string, readonly [blame: Blame, meani
   1451: ['sender', 'invalid context'],
   1460: ['account', 'daily limit exceeded'],
   1461: ['sender', 'held back to spare the subscriber'],
-  1470: ['account', 'Fraud Defender: traffic rule'],
-  1472: ['account', 'Fraud Defender: burst protection'],
-  1473: ['account', 'Fraud Defender: artificially inflated traffic'],
-  1474: ['account', 'Fraud Defender: country blocked'],
-  1475: ['account', 'Fraud Defender: network blocked'],
+  1470: ['sender', 'Fraud Defender: traffic rule'],
+  1472: ['sender', 'Fraud Defender: burst protection'],
+  1473: ['sender', 'Fraud Defender: artificially inflated traffic'],
+  1474: ['sender', 'Fraud Defender: country blocked'],
+  1475: ['sender', 'Fraud Defender: network blocked'],
   1476: ['sender', 'the sender is on a do-not-originate list'],
   1480: ['sender', 'entity filter'],
   1481: ['sender', 'header filter'],
