@@ -28,6 +28,7 @@ import {
   readChallenge,
   recordRefusal,
   recordSent,
+  refuseFailover,
   resultOf,
   tellOutcome,
   type Challenge,
@@ -127,9 +128,10 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
         if (!(error instanceof SendError)) throw error
         const tookMs = performance.now() - began
         await shareWithOthers(provider, error, tookMs)
-        if (error.kind === 'permanent') {
-          const isMoved = await failOverFrom(stamp.challenge)
-          return isMoved ? activities.sendCode(input) : giveUp(input.challengeId, 'rejected_by_provider')
+        // An account that is refused is not mended in a second: who has the other channel gets the code there at once.
+        if (error.kind === 'permanent' || error.kind === 'account') {
+          if (await failOverFrom(stamp.challenge)) return activities.sendCode(input)
+          if (error.kind === 'permanent') return giveUp(input.challengeId, 'rejected_by_provider')
         }
         const { attempt } = Context.current().info
         const leftMs = stamp.remainingMs - policy.minLifeSeconds * 1000 - tookMs
@@ -230,11 +232,18 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     return { closed: resultOf(challenge) }
   }
 
-  /** @returns whether the challenge is on the other channel now, by this call */
+  /**
+   * That there is no other way is recorded: no later receipt asks again, and it counts once.
+   *
+   * @returns whether the challenge is on the other channel now, by this call
+   */
   async function failOverFrom(challenge: Challenge): Promise<boolean> {
     const move = await moveToOtherChannel(sql, policy, challenge)
-    if (move.kind === 'refused') onRefusal('failover', move.reason)
-    return move.kind === 'moved'
+    if (move.kind === 'moved') return true
+    const reason = move.kind === 'refused' ? move.reason : 'stays'
+    const isFirst = await refuseFailover(sql, challenge.challengeId, reason)
+    if (isFirst && move.kind === 'refused') onRefusal('failover', reason)
+    return false
   }
 
   /**
@@ -272,8 +281,9 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     if (Context.current().cancellationSignal.aborted) return
     // Beyond a code's life nothing waits for the end of a pause, and no wrong header stops a provider for longer.
     const pauseMs = Math.min(retryAfterMs ?? 0, policy.ttlSeconds * 1000)
-    // A 429 that does not say for how long is a failure like others: only many in a row stop all.
-    const failure = { provider: id, kind: kind === 'limited' && pauseMs === 0 ? 'temporary' : kind, pauseMs, tookMs }
+    // A 429 that does not say for how long is a failure like others: only many in a row stop all. So is one of our account.
+    const isOneOfMany = kind === 'account' || (kind === 'limited' && pauseMs === 0)
+    const failure = { provider: id, kind: isOneOfMany ? 'temporary' : kind, pauseMs, tookMs } as const
     const isFirst = await noteSendError(sql, failure, pace)
     if (isFirst) log.warn('a provider is given a pause by all workers', { provider: id, kind })
   }

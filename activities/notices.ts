@@ -135,6 +135,7 @@ async function answer(
     if (!(error instanceof SendError)) throw error
     const { kind, retryAfterMs: waitMs = 0 } = error
     if (kind === 'permanent') return all((noticeId) => ({ noticeId, result: 'refused', channel }))
+    if (kind === 'account') return all((noticeId) => ({ noticeId, result: 'account_refused', provider }))
     return all((noticeId) => ({ noticeId, result: 'later', waitMs }))
   }
 }

@@ -26,8 +26,14 @@ export function createMetrics(registry: Registry) {
     }),
     receipts: new Counter({
       name: 'otp_receipts_total',
-      help: 'Elements of signed webhooks: new, known (came before), ignored (says nothing of delivery) or bad; and posts that are not signed as they should be: unsigned',
+      help: 'Elements of signed webhooks: new, known (came before), ignored (says nothing of delivery, or is of another sender), account (a change of our account) or bad; and posts that are not signed as they should be: unsigned',
       labelNames: ['provider', 'result'],
+      registers,
+    }),
+    failedReceipts: new Counter({
+      name: 'otp_failed_receipts_total',
+      help: 'New receipts of messages that failed, by whom they blame: destination, network, sender, account, or nobody that is known',
+      labelNames: ['provider', 'blames'],
       registers,
     }),
     duration: new Histogram({

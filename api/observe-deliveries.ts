@@ -1,4 +1,5 @@
-import type { Delivery } from '../postgres/receipts.ts'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Applied, Delivery } from '../postgres/receipts.ts'
 import { recordStep } from '../tracing/challenge-trace.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -13,4 +14,15 @@ export function observeDeliveries(
     const attributes = { 'otp.provider': provider, 'otp.receipt': kind, 'otp.channel': channel }
     recordStep('receipt', challenge, { attributes, isFailed: kind === 'failed' })
   }
+}
+
+/** O4: whom new failures blame. What is our own account's fault, somebody must mend. */
+export function observeFailures(
+  provider: 'sendgrid' | 'vonage',
+  failures: Applied['failures'],
+  { metrics, log }: { readonly metrics: Pick<Metrics, 'failedReceipts'>; readonly log: FastifyBaseLogger },
+): void {
+  for (const [blames, number] of Object.entries(failures)) metrics.failedReceipts.inc({ provider, blames }, number)
+  if (failures.account)
+    log.error({ provider, count: failures.account }, 'messages failed, since a provider refuses our account')
 }

@@ -10,7 +10,7 @@ import { applyReceipts } from '../postgres/receipts.ts'
 import { isSignedBySendGrid, readSendGridEvent, readSendGridSignature } from '../providers/sendgrid-webhook.ts'
 import { hasPayloadHash, readVonageStatus, signedPayloadHash } from '../providers/vonage-webhook.ts'
 import type { RouteDeps } from './deps.ts'
-import { observeDeliveries } from './observe-deliveries.ts'
+import { observeDeliveries, observeFailures } from './observe-deliveries.ts'
 import { problem } from './problems.ts'
 import { acceptRawBodies, rawBody } from './raw-body.ts'
 import { problemResponses } from './schemas.ts'
@@ -112,28 +112,36 @@ export function webhookRoutes(app: FastifyInstance, deps: RouteDeps): void {
 
 /** An alert sees an increase from 0, and none of a series that begins with its first count. */
 function showFromTheStart({ metrics }: RouteDeps, provider: ProviderId): void {
-  for (const result of ['new', 'known', 'ignored', 'bad', 'unsigned']) metrics.receipts.inc({ provider, result }, 0)
+  for (const result of ['new', 'known', 'ignored', 'account', 'bad', 'unsigned']) {
+    metrics.receipts.inc({ provider, result }, 0)
+  }
+  for (const blames of ['destination', 'network', 'sender', 'account', 'nobody']) {
+    metrics.failedReceipts.inc({ provider, blames }, 0)
+  }
 }
 
 /**
  * Keeps what is a receipt, counts all, and has the challenges whose message failed told. Rejects where Postgres is
  * away: the provider comes again.
  */
-function createKeeper({ sql, temporal, inPostgres, background, metrics }: RouteDeps) {
+function createKeeper({ sql, temporal, inPostgres, background, metrics, log }: RouteDeps) {
   return async (provider: ProviderId, elements: readonly (Receipt | NoReceipt)[]): Promise<void> => {
     const receipts = elements.filter((element) => typeof element !== 'string')
     const kept = receipts.length > 0 ? await inPostgres((sql) => applyReceipts(sql, provider, receipts)) : undefined
-    const { applied = 0, deliveries = [] } = kept ?? {}
+    const { applied = 0, ignored = 0, deliveries = [], failures = {} } = kept ?? {}
     observeDeliveries(provider, deliveries, metrics)
-    const failed = receipts.filter(({ kind }) => kind === 'failed').map(({ reference }) => reference)
-    if (applied > 0 && failed.length > 0) {
+    observeFailures(provider, failures, { metrics, log })
+    const failed = deliveries.filter(({ kind }) => kind === 'failed').map(({ challengeId }) => challengeId)
+    if (failed.length > 0) {
       background.add('tell of failed deliveries', tellOfFailedDeliveries({ sql, temporal }, failed))
     }
     const count = (result: string, number: number) => metrics.receipts.inc({ provider, result }, number)
     count('new', applied)
-    count('known', receipts.length - applied)
-    for (const result of ['ignored', 'bad'] as const) {
+    count('known', receipts.length - applied - ignored)
+    count('ignored', ignored)
+    for (const result of ['ignored', 'account', 'bad'] as const) {
       count(result, elements.filter((element) => element === result).length)
     }
+    if (elements.includes('account')) log.error({ provider }, 'a provider tells of a change of our account')
   }
 }

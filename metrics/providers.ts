@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 
 /** What providers answer, and how fast (D6, O4). */
 export const createProviderMetrics = (registry: Registry) => ({
-  /** `result`: `accepted`, or the kind of error: `permanent`, `limited`, `temporary`. */
+  /** `result`: `accepted`, or the kind of error: `permanent`, `limited`, `temporary`, `account`. */
   requests: new Counter({
     name: 'otp_provider_requests_total',
     help: 'Requests to a provider, by what it answered',

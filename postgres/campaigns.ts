@@ -117,6 +117,8 @@ export type NoticeResult = { readonly noticeId: string } & (
   | { readonly result: 'refused'; readonly channel: 'sms' | 'email' }
   /** There is nowhere to send it to. */
   | { readonly result: 'dropped' }
+  /** The provider refuses our account, whoever the message is for: the campaign pauses. */
+  | { readonly result: 'account_refused'; readonly provider: string }
   /** Not before `waitMs`, which is what the provider asks for. */
   | { readonly result: 'later'; readonly waitMs: number }
 )

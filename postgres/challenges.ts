@@ -174,6 +174,12 @@ export async function moveToChannel(
   return row.answer
 }
 
+/** @returns whether this call is the first to say so; see `postgres/functions/35_fail_over.sql` */
+export async function refuseFailover(sql: Sql, challengeId: string, reason: string): Promise<boolean> {
+  const [row] = await sql<[{ answer: boolean }]>`select refuse_failover(${challengeId}, ${reason}) as answer`
+  return row.answer
+}
+
 export async function recordRefusal(
   sql: Sql,
   refusal: {
@@ -305,8 +311,8 @@ export async function readChallenge(sql: Sql, challengeId: string): Promise<Chal
 }
 
 /**
- * D7: open challenges whose message has failed, by a receipt of the last minutes, and that have not failed over; those
- * of `among`; else those whose execution was not told of it, the newest first.
+ * D7: open challenges whose message has failed, by a receipt of the last minutes, and of which nobody has decided yet whether they
+ * fail over: those of `among`; else those whose execution was not told of it, the newest first.
  */
 export async function undeliveredChallenges(sql: Sql, most: number, among?: readonly string[]): Promise<Challenge[]> {
   // Receipts first: few of them are so young, whatever the number of challenges that are open. The clock is volatile: only as a
@@ -318,7 +324,7 @@ export async function undeliveredChallenges(sql: Sql, most: number, among?: read
         and ${among ? sql`r.reference = any(${among as string[]}::uuid[])` : sql`true`}
     )
     select challenge_view(c) as answer from failed join challenges c on c.challenge_id = failed.reference
-    where c.outcome is null and c.failed_over_from is null and c.run_id is not null
+    where c.outcome is null and c.failed_over_from is null and c.failover_refused is null and c.run_id is not null
       and ${among ? sql`true` : sql`coalesce(c.sweep_after, '-infinity') <= challenge_now()`}
       and delivery_of(c) = 'failed'
     order by c.sent_at desc limit ${most}`

@@ -3,7 +3,7 @@
  */
 import type { Sql } from './connect.ts'
 import type { Channel } from '../domain/challenge.ts'
-import type { Receipt } from '../domain/receipt.ts'
+import type { Blame, Receipt } from '../domain/receipt.ts'
 
 /** What a new receipt says of its challenge. */
 export interface Delivery {
@@ -15,20 +15,27 @@ export interface Delivery {
   readonly tookSeconds: number | null
 }
 
-/**
- * Keeps the receipts of one webhook, in one statement; what is known already changes nothing.
- *
- * @returns how many were new, and what those say that decide something about a challenge that is known
- */
+export interface Applied {
+  /** How many were new. */
+  readonly applied: number
+  /** How many name no reference, and no message of a challenge: of another sender of the account. */
+  readonly ignored: number
+  /** How many new failures blame whom. */
+  readonly failures: Readonly<Partial<Record<Blame | 'nobody', number>>>
+  /** What the new ones say that decide something about a challenge that is known. */
+  readonly deliveries: readonly Delivery[]
+}
+
+/** Keeps the receipts of one webhook, in one statement; what is known already changes nothing. */
 export async function applyReceipts(
   sql: Sql,
   provider: 'sendgrid' | 'vonage',
   receipts: readonly Receipt[],
-): Promise<{ applied: number; deliveries: readonly Delivery[] }> {
+): Promise<Applied> {
   const column = <K extends keyof Receipt>(name: K) => receipts.map((receipt) => receipt[name])
-  const [row] = await sql<[{ answer: { applied: number; deliveries: readonly Delivery[] } }]>`
+  const [row] = await sql<[{ answer: Applied }]>`
     select apply_receipts(
       ${provider}, ${column('eventId')}, ${column('reference')}, ${column('messageId')}, ${column('kind')},
-      ${column('reason')}, ${column('occurredAt')}) as answer`
+      ${column('reason')}, ${column('occurredAt')}, ${column('blames')}) as answer`
   return row.answer
 }

@@ -52,13 +52,15 @@ export interface BatchProvider extends Provider {
 /**
  * Why a message was not accepted (D6).
  *
- * - `permanent`: the same request will never be accepted
+ * - `permanent`: the number or the address is bad; it will never be accepted
  * - `limited`: too many requests; try again after `retryAfterMs`
  * - `temporary`: the provider's trouble, or the connection's; try again
+ * - `account`: our credentials, our account, our sender or our request; an alarm of ours, and never the destination's
+ *   fault. Try again: an operator may mend it while the code lives
  *
  * In `temporary` after a lost answer the message may have gone out all the same.
  */
-export type SendErrorKind = 'permanent' | 'limited' | 'temporary'
+export type SendErrorKind = 'permanent' | 'limited' | 'temporary' | 'account'
 
 export class SendError extends Error {
   override name = 'SendError'

@@ -4,29 +4,43 @@
  * An SDK's error carries the request with it: the code, the destination, the credentials. So nothing of it is kept
  * but the status, the wait it asks for, and the system's word for a broken connection (`ECONNRESET`).
  */
+import type { Blame } from '../domain/receipt.ts'
 import { SendError } from './provider.ts'
-import type { Provider } from './provider.ts'
+import type { Provider, SendErrorKind } from './provider.ts'
 
 type ProviderId = Provider['id']
 
 const TOO_EARLY_OR_LATE = [408, 425]
-/** Our credentials or our balance: an operator can mend them while the code lives. */
-const OUR_ACCOUNT = [401, 402]
+/** Whatever their bodies say: our credentials, our balance, our permissions. */
+const OUR_ACCOUNT = [401, 402, 403]
 const LONGEST_WAIT_MS = 86_400_000
+/** A provider's answer has a few hundred bytes. What is longer does not come from it, and is not read to its end. */
+export const MOST_ANSWER_BYTES = 65_536
 
 /**
  * The error for an HTTP status other than success.
  *
- * 429 is `limited`; 408, 425, 5xx and redirects, which no provider's send answers with, are `temporary`, and so are
- * 401 and 402; every other 4xx is `permanent`.
+ * 429 is `limited`; 408, 425, 5xx and redirects, which no provider's send answers with, are `temporary`. Of the other
+ * 4xx, one that blames the destination is `permanent`, one that blames the network `temporary`, and every other
+ * `account`: what does not say that the destination is bad is for us to mend.
  *
  * @param retryAfterMs what the answer asked to wait, where it did
+ * @param blame whom its body blames, where it says so
  */
-export function refused(provider: ProviderId, status: number, retryAfterMs?: number): SendError {
-  const message = `${provider} answered ${status}`
-  if (status === 429) return new SendError('limited', message, retryAfterMs)
-  const temporary = status < 400 || status >= 500 || [...TOO_EARLY_OR_LATE, ...OUR_ACCOUNT].includes(status)
-  return new SendError(temporary ? 'temporary' : 'permanent', message, retryAfterMs)
+export function refused(
+  provider: ProviderId,
+  status: number,
+  { retryAfterMs, blame }: { retryAfterMs?: number | undefined; blame?: Blame | null } = {},
+): SendError {
+  return new SendError(kindOf(status, blame), `${provider} answered ${status}`, retryAfterMs)
+}
+
+function kindOf(status: number, blame?: Blame | null): SendErrorKind {
+  if (status === 429) return 'limited'
+  if (status < 400 || status >= 500 || TOO_EARLY_OR_LATE.includes(status)) return 'temporary'
+  if (OUR_ACCOUNT.includes(status)) return 'account'
+  if (blame === 'destination') return 'permanent'
+  return blame === 'network' ? 'temporary' : 'account'
 }
 
 /** The error for a request whose answer never came, or came unreadable: the message may have gone out. */

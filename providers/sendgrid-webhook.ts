@@ -4,7 +4,9 @@
  */
 import { verify, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { isReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { ownReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { SENDGRID_ACCOUNT_EVENTS, sendGridBlame } from './error-codes.ts'
+import { fingerprint } from './fingerprint.ts'
 
 export const SENDGRID_SIGNATURE_HEADER = 'x-twilio-email-event-webhook-signature'
 export const SENDGRID_TIMESTAMP_HEADER = 'x-twilio-email-event-webhook-timestamp'
@@ -49,34 +51,59 @@ const KINDS = new Map<string, ReceiptKind>([
 
 const YEAR_2100 = 4_102_444_800
 
+/** An id that can be kept; what is none counts as left out. */
+const id = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,200}$/)
+  .nullable()
+  .catch(null)
+const word = z.string().optional().catch(undefined)
+
+/** Only what kind of event it is must be there: whatever else is absent, empty or of another type costs no event. */
 const eventSchema = z.object({
   event: z.string(),
-  sg_event_id: z.string().regex(/^[\x21-\x7e]{1,200}$/),
-  /** Not there with a late bounce. */
-  sg_message_id: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,200}$/)
-    .optional(),
-  timestamp: z.int().min(0).max(YEAR_2100),
+  sg_event_id: id,
+  /** Not there with a late bounce, or empty. */
+  sg_message_id: id,
+  timestamp: z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^\d{1,10}$/)
+        .transform(Number),
+    ])
+    .refine((seconds) => seconds > 0 && seconds < YEAR_2100)
+    .nullable()
+    .catch(null),
   /** Of a bounce: `bounce`, or `blocked` for one that may pass. */
-  type: z.string().optional(),
+  type: word,
+  bounce_classification: word,
+  status: word,
+  /** Of a drop, one of few; of a bounce, the words of the other server, which may name the address. */
+  reason: word,
   /** Our custom argument: SendGrid puts them beside its own fields. */
-  reference: z.unknown(),
+  reference: z.unknown().optional(),
 })
 
 /** The receipt in one element of a post. */
 export function readSendGridEvent(element: unknown): Receipt | NoReceipt {
   const parsed = eventSchema.safeParse(element)
   if (!parsed.success) return 'bad'
-  const { event, sg_event_id: eventId, sg_message_id: messageId = null, timestamp, type, reference } = parsed.data
+  const { event, sg_event_id: eventId, sg_message_id: messageId, timestamp, type, ...said } = parsed.data
+  if (SENDGRID_ACCOUNT_EVENTS.includes(event)) return 'account'
   const kind = KINDS.get(event)
-  if (kind === undefined || !isReference(reference)) return 'ignored'
+  const reference = ownReference(said.reference)
+  if (kind === undefined || reference === undefined || (reference ?? messageId) === null) return 'ignored'
+  const { reason, status, bounce_classification: classification } = said
+  const isFailure = kind === 'failed'
   return {
-    eventId,
+    eventId: eventId ?? fingerprint(element),
     reference,
     messageId,
     kind,
-    reason: kind === 'failed' ? (type === 'blocked' ? 'blocked' : event) : null,
-    occurredAt: new Date(timestamp * 1000).toISOString(),
+    reason: isFailure ? (type === 'blocked' ? 'blocked' : event) : null,
+    blames: isFailure ? sendGridBlame({ event, reason, status, classification }) : null,
+    occurredAt: timestamp === null ? null : new Date(timestamp * 1000).toISOString(),
   }
 }

@@ -6,10 +6,12 @@ import { Agent as HttpsAgent } from 'node:https'
 import { Client } from '@sendgrid/client'
 import { MailService } from '@sendgrid/mail'
 import type { MailData } from '@sendgrid/mail'
+import { z } from 'zod'
 import { asciiAddress } from '../domain/email-address.ts'
+import type { Blame } from '../domain/receipt.ts'
 import { SendError } from './provider.ts'
 import type { BatchProvider, Message, Recipient } from './provider.ts'
-import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
+import { knownId, MOST_ANSWER_BYTES, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
 
 export interface SendGridOptions {
   readonly apiKey: string
@@ -23,10 +25,10 @@ export interface SendGridOptions {
  * A sender of e-mail with its own connections, kept alive between messages.
  *
  * `send` resolves with SendGrid's message id (`X-Message-Id`, which its receipts begin with). It rejects with a
- * {@link SendError} only: `limited` for 429, with the wait of `Retry-After` or `X-RateLimit-Reset`; `permanent` for 4xx,
- * and for a domain that cannot be written in ASCII, with which no request is made; `temporary` for 5xx, 408, 425, a lost
- * connection, the time limit and an abort, and for 401 and 402 as well, since an operator can mend our account while the
- * code lives.
+ * {@link SendError} only: `limited` for 429, with the wait of `Retry-After` or `X-RateLimit-Reset`; `permanent` for a 4xx
+ * that complains of the recipient, and for a domain that cannot be written in ASCII, with which no request is made;
+ * `account` for every other 4xx; `temporary` for 5xx, 408, 425, a redirect, an answer that is too long, a lost connection,
+ * the time limit and an abort.
  */
 export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions): BatchProvider {
   const httpAgent = new HttpAgent({ keepAlive: true })
@@ -43,7 +45,7 @@ export function createSendGrid({ apiKey, baseUrl, timeoutMs }: SendGridOptions):
       httpsAgent,
       // A redirect would carry the code to another place.
       maxRedirects: 0,
-      maxContentLength: 65_536,
+      maxContentLength: MOST_ANSWER_BYTES,
       // The base URL says where requests go; the SDK's HTTP client would look into the environment for a proxy.
       proxy: false,
     })
@@ -100,10 +102,21 @@ function sendError(error: unknown): SendError {
   if (error instanceof SendError) return error
   // The SDK's ResponseError: `code` is the status.
   if (error instanceof Error && 'code' in error && typeof error.code === 'number' && 'response' in error) {
-    const { headers } = error.response as { headers: unknown }
-    return refused('sendgrid', error.code, readRetryAfter(header(headers, 'retry-after')) ?? untilReset(headers))
+    const { headers, body } = error.response as { headers: unknown; body?: unknown }
+    const retryAfterMs = readRetryAfter(header(headers, 'retry-after')) ?? untilReset(headers)
+    return refused('sendgrid', error.code, { retryAfterMs, blame: blameIn(body) })
   }
   return unanswered('sendgrid', error)
+}
+
+const refusal = z.object({ errors: z.array(z.object({ field: z.string() })).min(1) })
+const RECIPIENT = /^personalizations\.\d+\.to(\.|$)/
+
+/** Every mistake that SendGrid found has a field; what is no recipient's is ours. */
+function blameIn(body: unknown): Blame | null {
+  const { data } = refusal.safeParse(body)
+  if (data === undefined) return null
+  return data.errors.every(({ field }) => RECIPIENT.test(field)) ? 'destination' : 'sender'
 }
 
 /** SendGrid's own word for when its limit ends: seconds since 1970. */

@@ -6,7 +6,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { jwtVerify } from 'jose'
 import { z } from 'zod'
 import { isKeepableTime } from '../domain/instant.ts'
-import { isReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { ownReference, type NoReceipt, type Receipt, type ReceiptKind } from '../domain/receipt.ts'
+import { vonageBlame } from './error-codes.ts'
+import { fingerprint } from './fingerprint.ts'
 
 /** RFC 6750 §2.1; a JWT in compact form. */
 const BEARER_JWT = /^bearer ([\w-]{1,512}\.[\w-]{1,2048}\.[\w-]{1,128})$/i
@@ -54,18 +56,28 @@ const KINDS = new Map<string, ReceiptKind>([
 /** With its zone: without one, it would be read as of this machine's. */
 const TIMESTAMP = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|[+-]\d\d:?\d\d)$/
 
+/** Only the status must be there: whatever else is absent, empty or of another type costs no event. */
 const statusSchema = z.object({
-  message_uuid: z.string().regex(/^[\w-]{1,100}$/),
+  message_uuid: z
+    .string()
+    .regex(/^[\w-]{1,100}$/)
+    .nullable()
+    .catch(null),
   status: z.string(),
   timestamp: z
     .string()
     .regex(TIMESTAMP)
     .transform((value) => new Date(value))
-    .refine((time) => isKeepableTime(time.getTime())),
-  client_ref: z.unknown(),
-  /** `title` is the number of the error; what else there is may name the destination. */
+    .refine((time) => isKeepableTime(time.getTime()))
+    .nullable()
+    .catch(null),
+  client_ref: z.unknown().optional(),
+  /** The number of the error is its `title`, and ends its `type`; what else there is may name the destination. */
   error: z
-    .object({ title: z.union([z.string(), z.number()]).optional() })
+    .object({
+      title: z.union([z.string(), z.number()]).optional().catch(undefined),
+      type: z.string().optional().catch(undefined),
+    })
     .optional()
     .catch(undefined),
 })
@@ -74,17 +86,20 @@ const statusSchema = z.object({
 export function readVonageStatus(element: unknown): Receipt | NoReceipt {
   const parsed = statusSchema.safeParse(element)
   if (!parsed.success) return 'bad'
-  const { message_uuid: messageId, status, timestamp, client_ref: reference, error } = parsed.data
+  const { message_uuid: messageId, status, timestamp, client_ref: clientRef, error } = parsed.data
   const kind = KINDS.get(status)
-  if (kind === undefined || !isReference(reference)) return 'ignored'
-  const occurredAt = timestamp.toISOString()
-  const number = String(error?.title ?? '')
+  const reference = ownReference(clientRef)
+  if (kind === undefined || reference === undefined || (reference ?? messageId) === null) return 'ignored'
+  const occurredAt = timestamp?.toISOString() ?? null
+  const code = [String(error?.title), error?.type?.split('#')[1]].find((each) => /^\d{1,5}$/.test(each ?? ''))
+  const isFailure = kind === 'failed'
   return {
-    eventId: `${messageId}:${status}:${occurredAt}`,
+    eventId: messageId && occurredAt ? `${messageId}:${status}:${occurredAt}` : fingerprint(element),
     reference,
     messageId,
     kind,
-    reason: kind === 'failed' ? (/^\d{1,5}$/.test(number) ? number : status) : null,
+    reason: isFailure ? (code ?? status) : null,
+    blames: isFailure ? vonageBlame(code) : null,
     occurredAt,
   }
 }

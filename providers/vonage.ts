@@ -1,13 +1,17 @@
 /**
  * SMS through Vonage's Messages API, by its own SDK (D1).
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createPrivateKey } from 'node:crypto'
 import { Auth } from '@vonage/auth'
 import { Vonage } from '@vonage/server-sdk'
 import debug from 'debug'
+import { z } from 'zod'
+import type { Blame } from '../domain/receipt.ts'
+import { vonageBlame } from './error-codes.ts'
 import { SendError } from './provider.ts'
 import type { Message, Provider } from './provider.ts'
-import { knownId, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
+import { knownId, MOST_ANSWER_BYTES, readRetryAfter, refused, unanswered, withTimeLimit } from './send-errors.ts'
 
 /** A JWT of the SDK's lives 15 minutes; one is used for this long. */
 const JWT_REUSE_MS = 60_000
@@ -23,31 +27,29 @@ export interface VonageOptions {
 }
 
 /**
- * A sender of SMS. Connections are kept alive by Node's own `fetch`, which the SDK uses.
+ * A sender of SMS. Connections are kept alive by Node's own `fetch`.
  *
  * `send` resolves with Vonage's message id (`message_uuid`). It rejects with a {@link SendError} only: `limited` for
- * 429, with the wait of `Retry-After`; `permanent` for 4xx; `temporary` for 5xx, 408, 425, a lost connection, the time
- * limit and an abort, and for 401 and 402 as well, since an operator can mend our account while the code lives. An
- * abort rejects at once; the request that it leaves behind is ended by the time limit, the SDK taking no signal.
+ * 429, with the wait of `Retry-After`; `permanent` for a 4xx that complains of the number; `account` for every other 4xx;
+ * `temporary` for 5xx, 408, 425, a redirect, an answer that is too long, a lost connection, the time limit and an abort.
  *
  * @throws {Error} where the private key is none, at once rather than at the first message
  */
 export function createVonage({ applicationId, privateKey, baseUrl, timeoutMs }: VonageOptions): Provider {
   assertRsaKey(privateKey)
   silenceSdk()
-  const vonage = new Vonage(authReusingJwt(applicationId, privateKey), {
-    apiHost: baseUrl,
-    timeout: timeoutMs,
-  })
+  const { messages } = new Vonage(authReusingJwt(applicationId, privateKey), { apiHost: baseUrl })
+  const limits = new AsyncLocalStorage<AbortSignal>()
+  boundRequests(messages, limits)
 
   const send = async (message: Message, signal?: AbortSignal): Promise<string> => {
     try {
-      return await withTimeLimit('vonage', timeoutMs, signal, async () => {
-        const { messageUUID } = await vonage.messages.send(smsParams(message)).catch(freeConnection)
+      return await withTimeLimit('vonage', timeoutMs, signal, async (limit) => {
+        const { messageUUID } = await limits.run(limit, () => messages.send(smsParams(message)))
         return knownId('vonage', messageUUID)
       })
     } catch (error) {
-      throw sendError(error)
+      throw await sendError(error)
     }
   }
   return { id: 'vonage', send }
@@ -112,22 +114,65 @@ function silenceSdk(): void {
   debug.enable([enabled, '-vonage:*'].filter(Boolean).join(','))
 }
 
-/** The SDK leaves the body of a refusal unread, which keeps its connection from being used again. */
-async function freeConnection(error: unknown): Promise<never> {
-  await answer(error)?.arrayBuffer()
-  throw error
+/**
+ * The SDK makes the request and reads the answer; what is between is ours. Its own way follows redirects, which would
+ * carry the code to another place, reads an answer whatever its length, and takes no signal for a single request.
+ *
+ * @param limits holds the signal that ends the request under way
+ */
+function boundRequests(messages: Vonage['messages'], limits: AsyncLocalStorage<AbortSignal>): void {
+  messages.sendRequest = async (request) => {
+    const prepared = await messages['prepareRequest'](request)
+    const answer = await fetch(prepared.url, {
+      method: prepared.method,
+      headers: prepared.headers ?? {},
+      body: messages['prepareBody'](prepared) ?? null,
+      redirect: 'manual',
+      signal: limits.getStore() ?? null,
+    })
+    return messages['parseResponse'](prepared, await readBounded(answer))
+  }
 }
 
-function sendError(error: unknown): SendError {
-  if (error instanceof SendError) return error
-  const response = answer(error)
+/**
+ * The same answer with its body in memory, whatever its status: one that is left unread keeps its connection from being
+ * used again.
+ *
+ * @throws {SendError} `temporary` where it is too long; the rest is not read
+ */
+async function readBounded({ body, status, headers }: Response): Promise<Response> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MOST_ANSWER_BYTES) throw new SendError('temporary', 'vonage answered with more than an answer')
+    chunks.push(chunk)
+  }
+  return new Response(bytes > 0 ? Buffer.concat(chunks) : null, { status, headers })
+}
+
+async function sendError(thrown: unknown): Promise<SendError> {
+  if (thrown instanceof SendError) return thrown
+  const response = thrown instanceof Error && 'response' in thrown ? thrown.response : undefined
   // A success that cannot be read is an answer lost on its way.
-  if (!response || response.ok) return unanswered('vonage', error)
-  return refused('vonage', response.status, readRetryAfter(response.headers.get('retry-after')))
+  if (!(response instanceof Response) || response.ok) return unanswered('vonage', thrown)
+  const body: unknown = await response.json().catch(() => undefined)
+  const retryAfterMs = readRetryAfter(response.headers.get('retry-after'))
+  return refused('vonage', response.status, { retryAfterMs, blame: blameIn(body) })
 }
 
-function answer(error: unknown): Response | undefined {
-  return error instanceof Error && 'response' in error && error.response instanceof Response
-    ? error.response
-    : undefined
+const refusal = z.object({
+  /** Ends with `#` and the code: of the Messages API a number, of all APIs a word. */
+  type: z.string().optional().catch(undefined),
+  invalid_parameters: z
+    .array(z.object({ name: z.string() }))
+    .optional()
+    .catch(undefined),
+})
+
+function blameIn(body: unknown): Blame | null {
+  const { data } = refusal.safeParse(body)
+  const { type, invalid_parameters: invalid = [] } = data ?? {}
+  if (invalid.length > 0) return invalid.every(({ name }) => name === 'to') ? 'destination' : 'sender'
+  return vonageBlame(type?.split('#')[1])
 }

@@ -17,6 +17,7 @@ import {
   type Notice,
   type NoticeResult,
 } from '../postgres/campaigns.ts'
+import type { Receipt } from '../domain/receipt.ts'
 import { applyReceipts } from '../postgres/receipts.ts'
 import { forgetABatch } from './support/forget.ts'
 import {
@@ -86,12 +87,13 @@ async function begin(members: readonly SampleMember[], plan: CampaignPlan = plan
       commandCampaign(sql, campaignId, randomUUID(), { command: 'abort', rollback, by: 'x', why: 'x', claimed: false }),
   }
 }
-const receipt = (reference: string, kind: 'delivered' | 'failed', afterSeconds = 0) => ({
+const receipt = (reference: string, kind: 'delivered' | 'failed', afterSeconds = 0): Receipt => ({
   eventId: randomUUID(),
   reference,
   messageId: reference,
   kind,
   reason: null,
+  blames: kind === 'failed' ? 'destination' : null,
   occurredAt: new Date(Date.now() + afterSeconds * 1_000).toISOString(),
 })
 
@@ -215,4 +217,30 @@ it('the curve of a campaign that stands for long has some thousands of points', 
   await system.shiftClock(20_011_000)
   await sample()
   expect(await system.sql`select from campaign_history`).toHaveLength(2)
+})
+
+it('a receipt that blames our account pauses the campaign, and one of before the account was mended does not again', async () => {
+  const { campaignId, decide, send } = await begin(someone(4))
+  await decide()
+  const [first, second, third] = await send()
+  const blaming = (notice: Notice | undefined, blames: Receipt['blames'], afterSeconds = 0): Receipt => ({
+    ...receipt(notice!.noticeId, 'failed', afterSeconds),
+    blames,
+  })
+  const standing = async () => {
+    const [row] = await system.sql`select state, pause_reason from campaigns where campaign_id = ${campaignId}`
+    return row
+  }
+  for (const blames of ['network', 'sender', null] as const) {
+    await applyReceipts(system.sql, 'vonage', [blaming(first, blames)])
+  }
+  expect(await standing()).toMatchObject({ state: 'running' })
+  await applyReceipts(system.sql, 'vonage', [blaming(second, 'account')])
+  expect(await standing()).toEqual({ state: 'paused', pause_reason: 'vonage refuses our account' })
+  expect(await system.sql`select from reachability`).toHaveLength(0)
+  await commandCampaign(system.sql, campaignId, randomUUID(), { command: 'resume', by: 'x', why: 'x', claimed: false })
+  await applyReceipts(system.sql, 'vonage', [blaming(third, 'account', -60)])
+  expect(await standing()).toMatchObject({ state: 'running' })
+  await applyReceipts(system.sql, 'vonage', [blaming(third, 'account', 60)])
+  expect(await standing()).toMatchObject({ state: 'paused' })
 })

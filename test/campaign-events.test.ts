@@ -70,6 +70,7 @@ async function receipt(kind: 'delivered' | 'failed', at = new Date()) {
       messageId: notice!.message_id,
       kind,
       reason: null,
+      blames: kind === 'failed' ? 'destination' : null,
       occurredAt: at.toISOString(),
     },
   ])

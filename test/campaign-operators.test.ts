@@ -145,6 +145,7 @@ describe('a gate', () => {
         messageId: notice.message_id,
         kind: index < notices.length / 2 ? 'failed' : 'delivered',
         reason: null,
+        blames: index < notices.length / 2 ? 'destination' : null,
         occurredAt: new Date().toISOString(),
       })),
     )

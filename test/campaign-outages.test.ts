@@ -2,7 +2,15 @@
  * R4, D6: a provider in trouble costs a campaign time, and no members.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { addMembers, changeMember, planOf, sampleMember, standingOf, startCampaign } from './support/campaigns.ts'
+import {
+  addMembers,
+  changeMember,
+  eligibleMember,
+  planOf,
+  sampleMember,
+  standingOf,
+  startCampaign,
+} from './support/campaigns.ts'
 import { patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
@@ -136,6 +144,67 @@ it('a notice that was in hand when its member changed is not sent again', async 
   expect(await standing()).toMatchObject({ state: 'excluded', reason: 'family_card' })
   await until(async () => (await system.simulators.messages(member.email!)).length === 1)
   expect(await system.simulators.messages(member.phone!)).toHaveLength(0)
+})
+
+it.each([
+  ['refuses our account', { status: 403 }],
+  ['does not know our application', { status: 404 }],
+  ['refuses our sender', { status: 422, about: 'from' }],
+  ['does not know our key', { status: 401 }],
+] as const)(
+  'a provider that %s pauses the campaign at once, marks no number, and keeps every member',
+  async (_, fault) => {
+    const members = Array.from({ length: 300 }, (_each, index) => eligibleMember(index))
+    await system.simulators.faults({ provider: 'vonage', ...fault })
+    await addMembers(system, members)
+    campaign = await startCampaign(system, planOf([100]))
+    const paused = await until(async () => {
+      const status = await campaign.status()
+      return status?.state === 'paused' ? status : undefined
+    })
+    expect(paused.pauseReason).toBe('vonage refuses our account')
+    const shown = await campaign.handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')
+    expect(shown.currentDetails).toContain('vonage refuses our account')
+    const logged = () => system.sql`
+    select event from campaign_log where campaign_id = ${campaign.campaignId} and event in ('paused', 'resumed') order by id`
+    expect(await logged()).toEqual([{ event: 'paused' }])
+
+    // Nobody has mended it: it goes on, and pauses again.
+    await campaign.command({ command: 'resume' })
+    await until(async () => (await logged()).length === 3)
+    await until(async () => (await campaign.status())?.state === 'paused')
+    expect(await system.sql`select from reachability`).toHaveLength(0)
+    const of = { campaign_id: campaign.campaignId }
+    expect(
+      await system.sql`select state, count(*)::int from campaign_members where campaign_id = ${of.campaign_id} group by 1`,
+    ).toEqual([{ state: 'awaiting', count: members.length }])
+    expect(
+      await system.sql`
+    select state, max(tries) as tries from campaign_notices where campaign_id = ${of.campaign_id} group by 1`,
+    ).toEqual([{ state: 'due', tries: 0 }])
+
+    await system.simulators.clear()
+    await campaign.command({ command: 'resume' })
+    await until(async () => {
+      const [row] = await system.sql<[{ announced: number }]>`
+      select count(*)::int as announced from campaign_members
+      where campaign_id = ${of.campaign_id} and state = 'announced'`
+      return row.announced === members.length
+    })
+    expect(await system.simulators.messages()).toHaveLength(members.length)
+    await until(async () => (await campaign.status())?.pauseReason === null)
+  },
+)
+
+it('an account that is refused for e-mail pauses the campaign too, and its requests are kept', async () => {
+  await system.simulators.faults({ provider: 'sendgrid', status: 403 })
+  await addMembers(system, [{ ...member, familyCard: true }])
+  campaign = await startCampaign(system, planOf([100]))
+  await until(async () => (await campaign.status())?.state === 'paused')
+  expect((await campaign.status())?.pauseReason).toBe('sendgrid refuses our account')
+  await system.simulators.clear()
+  await campaign.command({ command: 'resume' })
+  await until(async () => (await system.simulators.messages(member.email!)).length === 1)
 })
 
 it('a number that the provider refuses for good is unreachable, and its member asked for own settings', async () => {

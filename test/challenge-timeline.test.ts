@@ -63,6 +63,7 @@ describe('the timeline of a challenge', () => {
         messageId: 'm',
         kind: 'delivered',
         reason: null,
+        blames: null,
         occurredAt: new Date().toISOString(),
       },
     ])

@@ -115,6 +115,55 @@ describe('a negative receipt', () => {
   })
 })
 
+describe('a negative receipt on a challenge that has no other channel', () => {
+  const refusals = async (challengeId: string) => {
+    const [row] = await system.sql<[{ refused: string | null }]>`
+      select failover_refused as refused from challenges where challenge_id = ${challengeId}`
+    return row.refused
+  }
+  /** A sweep found this one, so it has looked at all of them. */
+  const oneMoreSweep = async () => {
+    const other = await sent()
+    await receipt(other, 'failed')
+    await byEmail(other.challengeId)
+  }
+  const history = async (memberId: string) => {
+    const events = (await executionOf(system, memberId).fetchHistory()).events ?? []
+    const activities = events.map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name)
+    return {
+      failovers: activities.filter((name) => name === 'failOver').length,
+      signals: events.filter((event) => event.workflowExecutionSignaledEventAttributes).length,
+    }
+  }
+
+  it('is told once, whatever comes after it', async () => {
+    const started = await sent({ channel: 'email', phone: null })
+    await receipt(started, 'failed')
+    await tellOfFailedDeliveries(system, [started.challengeId])
+    expect(await system.until(() => refusals(started.challengeId).then((reason) => reason ?? undefined))).toBe(
+      'no_phone',
+    )
+    const told = await history(started.memberId)
+    expect(told.failovers).toBe(1)
+    for (let sweep = 0; sweep < 3; sweep++) await oneMoreSweep()
+    // The provider tells of the same message in other words.
+    await receipt(started, 'failed')
+    await tellOfFailedDeliveries(system, [started.challengeId])
+    expect(await history(started.memberId)).toEqual(told)
+    expect(await readChallenge(system.sql, started.challengeId)).toMatchObject({ delivery: 'failed', outcome: null })
+  })
+
+  it('is found once by the sweep where nobody told of it', async () => {
+    const started = await sent({ channel: 'sms', email: null })
+    await receipt(started, 'failed')
+    await system.until(() => refusals(started.challengeId).then((reason) => reason ?? undefined))
+    const told = await history(started.memberId)
+    for (let sweep = 0; sweep < 2; sweep++) await oneMoreSweep()
+    expect(await history(started.memberId)).toEqual(told)
+    expect(told.failovers).toBe(1)
+  })
+})
+
 describe('a worker killed after the challenge moved, before the other provider has answered', () => {
   let killed: System
   let worker: WorkerProcess

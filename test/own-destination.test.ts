@@ -309,7 +309,7 @@ describe('whatever asks where codes go', () => {
       const challengeId = await verifiedChallenge(system.sql, { memberId, purpose: 'view_membership', destination })
       await system.sql`
         select apply_receipts('vonage', array[${randomUUID()}], array[${challengeId}], array['m'], array['failed'],
-          array['x'], array[now()::text])`
+          array['1190'], array[now()::text], array['destination'])`
       expect(await system.sql`select from reachability where phone = ${destination}`).toHaveLength(known)
     }
   })

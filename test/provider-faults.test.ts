@@ -103,7 +103,7 @@ describe.concurrent.each(['sms', 'email'] as const)('by %s', (channel) => {
     expect(await verifyWithItsCode(started)).toBe('verified')
   })
 
-  it.each([400, 403, 422])('a %i is final, and without another channel undeliverable at once', async (status) => {
+  it.each([400, 422])('a %i is final, and without another channel undeliverable at once', async (status) => {
     const without = channel === 'sms' ? { email: null } : { phone: null }
     const started = await startUnder([{ status, times: 1 }], { channel, ...without })
     expect(await failureOf(started)).toMatchObject({
@@ -115,8 +115,15 @@ describe.concurrent.each(['sms', 'email'] as const)('by %s', (channel) => {
     expect(await started.messages()).toEqual([])
   })
 
-  it.each([400, 403, 422])('a %i sends the same code by the other channel, with the same expiry', async (status) => {
-    const started = await startUnder([{ status }], { channel })
+  it.each<Pick<Fault, 'status' | 'about'>>([
+    { status: 400 },
+    { status: 422 },
+    { status: 422, about: 'from' },
+    { status: 401 },
+    { status: 403 },
+    { status: 404 },
+  ])('%j sends the same code by the other channel, with the same expiry', async (fault) => {
+    const started = await startUnder([fault], { channel })
     await system.until(() => isSent(started))
     const challenge = await readChallenge(system.sql, started.challengeId)
     expect(challenge).toMatchObject({ channel: channel === 'sms' ? 'email' : 'sms', outcome: null })
@@ -132,11 +139,21 @@ describe.concurrent.each(['sms', 'email'] as const)('by %s', (channel) => {
     expect(typedSearchAttributes.get(CHANNEL)).toBe(challenge!.channel)
   })
 
-  it.each([401, 402])('a %i can be mended by an operator, so it is tried again', async (status) => {
-    const started = await startUnder([{ status, times: 1 }], { channel })
-    await system.until(() => isSent(started))
-    expect(await verifyWithItsCode(started)).toBe('verified')
-  })
+  it.each<Pick<Fault, 'status' | 'about'>>([
+    { status: 401 },
+    { status: 402 },
+    { status: 403 },
+    { status: 404 },
+    { status: 422, about: 'from' },
+  ])(
+    '%j is about our account: an operator can mend it, so without another channel it is tried again',
+    async (fault) => {
+      const without = channel === 'sms' ? { email: null } : { phone: null }
+      const started = await startUnder([{ ...fault, times: 1 }], { channel, ...without })
+      await system.until(() => isSent(started))
+      expect(await verifyWithItsCode(started)).toBe('verified')
+    },
+  )
 })
 
 describe('a provider that refuses for good', () => {

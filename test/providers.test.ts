@@ -10,6 +10,7 @@ import type { Message, Provider, SendErrorKind } from '../providers/provider.ts'
 import { readRetryAfter } from '../providers/send-errors.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
 import { createVonage } from '../providers/vonage.ts'
+import { endlessServer } from './support/endless-server.ts'
 import { recordingServer } from './support/recording-server.ts'
 import { startSimulators } from './support/simulators.ts'
 import type { Simulators } from './support/simulators.ts'
@@ -96,12 +97,12 @@ describe.each(Object.entries(contracts))('%s', (id, contract) => {
 
   test.each<[number, SendErrorKind]>([
     [400, 'permanent'],
-    [401, 'temporary'],
-    [402, 'temporary'],
-    [403, 'permanent'],
-    [404, 'permanent'],
+    [401, 'account'],
+    [402, 'account'],
+    [403, 'account'],
+    [404, 'account'],
     [408, 'temporary'],
-    [413, 'permanent'],
+    [413, 'account'],
     [422, 'permanent'],
     [425, 'temporary'],
     [429, 'limited'],
@@ -116,16 +117,30 @@ describe.each(Object.entries(contracts))('%s', (id, contract) => {
     expect(error.message).toBe(`${id} answered ${status}`)
   })
 
-  test('a message that the provider finds invalid is permanent', async () => {
+  test.each([400, 422])(
+    'a %i that complains of our sender is about our account, not the destination',
+    async (status) => {
+      await simulators.faults({ status, about: 'from' })
+      expect((await failure(provider().send(message))).kind).toBe('account')
+    },
+  )
+
+  test('a message whose sender the provider finds invalid is about our account', async () => {
+    const sending = provider().send({ ...message, from: 'no sender at all' })
+    expect((await failure(sending)).kind).toBe('account')
+    expect(await simulators.messages()).toEqual([])
+  })
+
+  test('a message whose destination the provider finds invalid is permanent', async () => {
     const error = await failure(provider().send(contract.invalid))
     expect(error.kind).toBe('permanent')
     expect(await simulators.messages()).toEqual([])
   })
 
-  test('wrong credentials are temporary: an operator can mend them while the code lives', async () => {
+  test('wrong credentials are about our account: an operator can mend them while the code lives', async () => {
     const env = contract.withWrongCredentials(simulators.env)
     const error = await failure(provider(env).send(message), env)
-    expect([error.kind, error.message]).toEqual(['temporary', `${id} answered 401`])
+    expect([error.kind, error.message]).toEqual(['account', `${id} answered 401`])
   })
 
   test('too many requests name how long to wait', async () => {
@@ -274,19 +289,6 @@ describe('over the wire', () => {
     expect(second?.headers.authorization).toBe(first?.headers.authorization)
   })
 
-  test('a redirect carries no code to another place', async () => {
-    await using elsewhere = await recordingServer({ status: 202 })
-    await using server = await recordingServer({
-      status: 307,
-      headers: { location: elsewhere.url },
-    })
-    const sender = createSendGrid({ apiKey: 'SG.key', baseUrl: server.url, timeoutMs: 5_000 })
-    await expect(sender.send(contracts.sendgrid.message)).rejects.toMatchObject({
-      kind: 'temporary',
-    })
-    expect(elsewhere.requests).toEqual([])
-  })
-
   test("SendGrid's own word for the end of its limit is understood", async () => {
     const resetsAt = String(Math.ceil(Date.now() / 1000) + 20)
     await using server = await recordingServer({
@@ -332,6 +334,42 @@ describe('over the wire', () => {
     })
     expect(all).toContain('sent')
     for (const secret of ['481516', '9012345678', 'PRIVATE KEY', 'Bearer', 'eyJ']) expect(all).not.toContain(secret)
+  })
+})
+
+describe.each(Object.entries(contracts))('a hostile %s', (_id, { create, message }) => {
+  const at = (url: string) => create({ ...simulators.env, SENDGRID_BASE_URL: url, VONAGE_BASE_URL: url }, 5_000)
+
+  test.each([301, 302, 303, 307, 308])('that redirects with a %i is sent nothing elsewhere', async (status) => {
+    await using elsewhere = await recordingServer({
+      status: 202,
+      headers: { 'x-message-id': 'abc' },
+      body: { message_uuid: 'u-1' },
+    })
+    await using server = await recordingServer({ status, headers: { location: elsewhere.url } })
+    await expect(at(server.url).send(message)).rejects.toMatchObject({ name: 'SendError', kind: 'temporary' })
+    expect(elsewhere.requests).toEqual([])
+  })
+
+  test.each([
+    [202, undefined],
+    [422, undefined],
+    [202, 'gzip'],
+  ])('that answers a %i with 100 MB (%s) is read to a bound, and has failed', async (status, encoding) => {
+    const before = process.memoryUsage().rss
+    await using server = await endlessServer({ status, encoding, bytes: 100_000_000 })
+    await expect(at(server.url).send(message)).rejects.toMatchObject({ name: 'SendError', kind: 'temporary' })
+    await server.ended
+    // What the machine holds of a connection on its way is some megabytes; the body has a hundred.
+    expect(server.sent()).toBeLessThan(20_000_000)
+    expect(process.memoryUsage().rss - before).toBeLessThan(60_000_000)
+  })
+
+  test('whose answer trickles in without end is left at the time limit', async () => {
+    await using server = await endlessServer({ status: 202, bytes: 100_000_000, everyMs: 20, piece: 10 })
+    const sender = create({ ...simulators.env, SENDGRID_BASE_URL: server.url, VONAGE_BASE_URL: server.url }, 300)
+    await expect(sender.send(message)).rejects.toMatchObject({ name: 'SendError', kind: 'temporary' })
+    await server.ended
   })
 })
 

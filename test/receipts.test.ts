@@ -7,7 +7,7 @@ import { generateKeyPairSync, randomInt, randomUUID } from 'node:crypto'
 import { UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../local/stack/ports.ts'
-import { readChallenge, recordSent } from '../postgres/challenges.ts'
+import { readChallenge, recordSent, undeliveredChallenges } from '../postgres/challenges.ts'
 import { connect } from '../postgres/connect.ts'
 import { startApi, type Api } from './support/api.ts'
 import { codeOf, startSimulators, type Simulators } from './support/simulators.ts'
@@ -63,9 +63,9 @@ async function sentChallenges(provider: 'sendgrid' | 'vonage', number: number, i
   const ids = Array.from({ length: number }, () => randomUUID())
   await api.system.sql`
     insert into challenges (challenge_id, member_id, seq, purpose, caller, chain_id, channel, destination, admitted_at,
-      send_began_at, expires_at)
+      send_began_at, expires_at, run_id)
     select id, id::text, 1, 'view_membership', 'web', id, ${provider === 'vonage' ? 'sms' : 'email'}, 'somewhere', now(),
-      now(), now() + interval '10 minutes'
+      now(), now() + interval '10 minutes', 'a-run'
     from unnest(${ids}::uuid[]) id`
   if (isRecorded) for (const id of ids) await record(provider, id)
   return ids
@@ -240,17 +240,7 @@ describe('an event', () => {
 
   it('that is bad loses none of the others, and is counted', async () => {
     const [first, second] = await sentChallenges('sendgrid', 2)
-    const bad = [
-      null,
-      7,
-      'delivered',
-      [],
-      {},
-      sendGridEvent(first!, 'bounce', undefined, { sg_event_id: '' }),
-      sendGridEvent(first!, 'bounce', undefined, { sg_event_id: 'nul \u0000' }),
-      sendGridEvent(first!, 'bounce', undefined, { timestamp: 1e300 }),
-      sendGridEvent(first!, 'bounce', undefined, { timestamp: 'yesterday' }),
-    ]
+    const bad = [null, 7, 'delivered', [], {}, { ...sendGridEvent(first!, 'bounce'), event: 7 }]
     const before = await counted('sendgrid', 'bad')
     const answer = await post(
       sendGridPost([sendGridEvent(first!, 'delivered'), ...bad, sendGridEvent(second!, 'bounce')]),
@@ -260,15 +250,85 @@ describe('an event', () => {
     expect(await counted('sendgrid', 'bad')).toBe(before + bad.length)
   })
 
-  it.each(['0000-12-31T00:00:00Z', '0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59'])(
-    'of %s, a time that no clock shows, is bad',
-    async (timestamp) => {
-      const before = await counted('vonage', 'bad')
-      const status = { ...vonageStatus(await sentChallenge('vonage'), 'delivered'), timestamp }
-      expect((await post(await vonagePost(status))).statusCode).toBe(204)
-      expect(await counted('vonage', 'bad')).toBe(before + 1)
+  const JUNK = [undefined, null, '', ' ', 'nul \u0000', 7, {}, [], true] as const
+  const oddly = (name: string, values: readonly unknown[]) => values.map((value) => [name, value] as const)
+
+  it.each([
+    ...oddly('sg_event_id', JUNK),
+    ...oddly('sg_message_id', JUNK),
+    ...oddly('timestamp', [...JUNK, 0, -1, 1.5, 1e300, 'yesterday', String(Math.floor(Date.now() / 1000))]),
+    ...oddly('type', JUNK),
+    ...oddly('status', JUNK),
+    ...oddly('reason', JUNK),
+    ...oddly('bounce_classification', JUNK),
+    ...oddly('email', JUNK),
+    ...oddly('smtp-id', JUNK),
+  ])('of SendGrid whose %s is %j has happened all the same, once', async (name, value) => {
+    const id = await sentChallenge('sendgrid')
+    const bad = await counted('sendgrid', 'bad')
+    const before = await receiptCount()
+    const again = sendGridPost([sendGridEvent(id, 'bounce', undefined, { [name]: value })])
+    for (const request of [again, again]) expect((await post(request)).statusCode).toBe(204)
+    expect(await deliveryOf(id)).toBe('failed')
+    expect([await receiptCount(), await counted('sendgrid', 'bad')]).toEqual([before + 1, bad])
+    expect(await undeliveredChallenges(api.system.sql, 1, [id])).toHaveLength(1)
+  })
+
+  it.each([
+    ...oddly('message_uuid', JUNK),
+    ...oddly('timestamp', [
+      ...JUNK,
+      'yesterday',
+      '2026-12-01 10:00:00',
+      '0000-12-31T00:00:00Z',
+      '0001-01-01T00:00:00+23:59',
+      '9999-12-31T23:59:59-23:59',
+    ]),
+    ...oddly('error', [...JUNK, { title: null }, { title: {} }, { type: 7 }, { title: '1330', type: null }]),
+    ...oddly('to', JUNK),
+    ...oddly('channel', JUNK),
+  ])('of Vonage whose %s is %j has happened all the same, once', async (name, value) => {
+    const id = await sentChallenge('vonage')
+    const bad = await counted('vonage', 'bad')
+    const before = await receiptCount()
+    const status = vonageStatus(id, 'undeliverable', undefined, { [name]: value })
+    for (const request of [await vonagePost(status), await vonagePost(status)]) {
+      expect((await post(request)).statusCode).toBe(204)
+    }
+    expect(await deliveryOf(id)).toBe('failed')
+    expect([await receiptCount(), await counted('vonage', 'bad')]).toEqual([before + 1, bad])
+    expect(await undeliveredChallenges(api.system.sql, 1, [id])).toHaveLength(1)
+  })
+
+  it.each([undefined, null, ''])(
+    'without our reference (%j) is about the challenge that has its message',
+    async (none) => {
+      const mail = await sentChallenge('sendgrid')
+      await post(sendGridPost([sendGridEvent(mail, 'bounce', undefined, { reference: none })]))
+      const sms = await sentChallenge('vonage')
+      await post(await vonagePost(vonageStatus(sms, 'rejected', undefined, { client_ref: none })))
+      for (const id of [mail, sms]) {
+        expect(await deliveryOf(id)).toBe('failed')
+        expect(await undeliveredChallenges(api.system.sql, 1, [id])).toHaveLength(1)
+      }
     },
   )
+
+  it('without our reference and our message is of another sender of the account: ignored, and not bad', async () => {
+    const counts = async () => [
+      await counted('sendgrid', 'ignored'),
+      await counted('vonage', 'ignored'),
+      (await counted('sendgrid', 'bad')) + (await counted('vonage', 'bad')),
+      await receiptCount(),
+    ]
+    const [mails, statuses, bad, kept] = await counts()
+    const theirs = sendGridEvent(randomUUID(), 'bounce', undefined, { reference: undefined })
+    await post(sendGridPost([theirs, { ...theirs, sg_message_id: '' }]))
+    const status = vonageStatus(randomUUID(), 'rejected', undefined, { client_ref: undefined })
+    await post(await vonagePost(status))
+    await post(await vonagePost({ ...status, message_uuid: '' }))
+    expect(await counts()).toEqual([mails! + 2, statuses! + 2, bad, kept])
+  })
 
   it.each(['', 'not JSON', '{"__proto__": {}}', 'null', '[[]]', '"x"'])(
     'is not in %j, signed as it may be',
@@ -289,7 +349,6 @@ describe('an event', () => {
       sendGridEvent(id, 'click'),
       sendGridEvent(id, 'something_new'),
       sendGridEvent(id, 'bounce', undefined, { reference: 'campaign-7' }),
-      sendGridEvent(id, 'bounce', undefined, { reference: undefined }),
     ]
     expect((await post(sendGridPost(events))).statusCode).toBe(204)
     expect(await receiptCount()).toBe(before)

@@ -31,7 +31,7 @@ await runProcess(
 
     parts.report({ ...postgresParts(sql), temporal: temporalPart(temporal) })
 
-    const senders = observeSenders(createSenders(providers), registry)
+    const senders = observeSenders(createSenders(providers), registry, log)
     registerCampaignFigures(registry, sql)
     const connecting = connectWorker(config.temporal, log, parts, {
       taskQueue: CAMPAIGN_TASK_QUEUE,

@@ -47,7 +47,7 @@ await runProcess(
 
     const refusals = createRefusalCounter(registry)
     const onRefusal = (at: string, reason: string) => refusals.inc({ at, reason })
-    const delivery = { delivery: providers, providers: observeSenders(createSenders(providers), registry) }
+    const delivery = { delivery: providers, providers: observeSenders(createSenders(providers), registry, log) }
     const challenges = connectWorker(config.temporal, log, parts, {
       taskQueue: CHALLENGE_TASK_QUEUE,
       deployment: DEPLOYMENT,

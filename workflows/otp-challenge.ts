@@ -122,7 +122,8 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
     })
   setHandler(verifyCodeSignal, async (attempt: unknown) => {
     const attemptId = `${runId}:signal:${++signals}`
-    if (!isVerifyCodeInput(attempt) || signals > MOST_SIGNALS) return ignore('verifyCode')
+    if (!isVerifyCodeInput(attempt)) return ignore('verifyCode')
+    if (signals > MOST_SIGNALS) return ignore('verifyCode', 'it has come too often')
     // Nobody waits for an answer, and no outcome changes any more.
     if (result !== undefined) return
     try {
@@ -175,7 +176,7 @@ export async function otpChallenge(input: ChallengeInput): Promise<ChallengeResu
   }
   let hints = 0
   setHandler(deliveryFailedSignal, () => {
-    if (++hints > MOST_HINTS) return ignore('deliveryFailed')
+    if (++hints > MOST_HINTS) return ignore('deliveryFailed', 'it has come too often')
     undelivered = true
     failOverIfUndelivered()
   })
@@ -240,9 +241,9 @@ function showOutcome({ memberId, purpose }: ChallengeInput, { outcome }: Challen
 }
 
 /** C15: counted, and otherwise without effect. */
-function ignore(message: string): void {
+function ignore(message: string, reason = 'it has not the shape it should have'): void {
   metricMeter
     .createCounter('otp_ignored_messages', 'messages', 'Messages of a shape that nothing can be made of')
     .add(1, { message })
-  log.warn('ignored a message that has not the shape it should have', { message })
+  log.warn('ignored a message', { message, reason })
 }

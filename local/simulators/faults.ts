@@ -11,6 +11,11 @@ export type ProviderId = 'sendgrid' | 'vonage'
 
 const receiptSchema = z.strictObject({
   status: z.enum(['delivered', 'deferred', 'failed']),
+  /** Why it failed: the number of Vonage's error, without it 1330; the status of SendGrid's bounce, without it 5.1.1. */
+  code: z
+    .string()
+    .regex(/^[\d.]{1,12}$/)
+    .optional(),
   /** After the message was accepted. */
   afterMs: z.int().min(0).max(600_000),
   /** How often the same event is posted; without it, once. */
@@ -28,6 +33,8 @@ const faultSchema = z
     to: z.string().min(1).max(320).optional(),
     /** Refuse with this status. */
     status: z.int().min(400).max(599).optional(),
+    /** What a refusal with 400 or 422 complains of; without it, of the destination. */
+    about: z.enum(['to', 'from']).optional(),
     retryAfterSeconds: z.int().min(0).max(86_400).optional(),
     /** Answer that much later; what is accepted is accepted at once. */
     latencyMs: z.int().min(0).max(600_000).optional(),
@@ -50,6 +57,9 @@ const faultSchema = z
   })
   .refine((fault) => fault.retryAfterSeconds === undefined || fault.status !== undefined, {
     error: 'retryAfterSeconds goes with a status',
+  })
+  .refine(({ about, status }) => about === undefined || status === 400 || status === 422, {
+    error: 'about goes with the status 400 or 422',
   })
   .refine((fault) => fault.seed === undefined || fault.share !== undefined, { error: 'seed goes with a share' })
 
@@ -118,7 +128,7 @@ export interface Answers {
   readonly accept: () => void
   readonly accepted: (reply: FastifyReply) => FastifyReply
   /** The provider's own way to say no. */
-  readonly refused: (reply: FastifyReply, status: number) => FastifyReply
+  readonly refused: (reply: FastifyReply, status: number, about: 'to' | 'from') => FastifyReply
 }
 
 /** Answers a message that is all right in itself, as the fault (if any) wants it. `closing` ends all waiting. */
@@ -138,5 +148,5 @@ export async function answerUnder(
   }
   if (fault?.status === undefined) return accepted(reply)
   if (fault.retryAfterSeconds !== undefined) void reply.header('retry-after', fault.retryAfterSeconds)
-  return refused(reply, fault.status)
+  return refused(reply, fault.status, fault.about ?? 'to')
 }

@@ -60,7 +60,7 @@ export function createReceipts({ sendgrid, vonage }: ReceiptOptions, closing: Ab
       let newest = 0
       script.forEach((receipt, place) => {
         // In the order of the script, whenever they arrive; SendGrid tells seconds only.
-        const made = post(message, receipt.status, acceptedAt + place * 1000)
+        const made = post(message, receipt, acceptedAt + place * 1000)
         const tell = () => {
           newest = Math.max(newest, place)
           onTold(script[newest]!.status)
@@ -94,22 +94,22 @@ async function isTaken(url: string, { body, headers }: Pick<RequestInit, 'body' 
   }
 }
 
-type MakePost = (message: Accepted, status: ScriptedReceipt['status'], at: number) => Post
+type MakePost = (message: Accepted, receipt: Pick<ScriptedReceipt, 'status' | 'code'>, at: number) => Post
 
 /** The Event Webhook: an array of events; our custom arguments stand beside SendGrid's own fields. */
 function sendGridPost({ webhookUrl, privateKey }: NonNullable<ReceiptOptions['sendgrid']>): MakePost {
   const key = createPrivateKey({ key: Buffer.from(privateKey, 'base64'), format: 'der', type: 'pkcs8' })
   const more = {
-    delivered: { event: 'delivered', response: '250 OK' },
-    deferred: { event: 'deferred', response: '400 try again later', attempt: '1' },
-    failed: { event: 'bounce', type: 'bounce', status: '5.1.1', reason: '550 5.1.1 The address does not exist' },
+    delivered: () => ({ event: 'delivered', response: '250 OK' }),
+    deferred: () => ({ event: 'deferred', response: '400 try again later', attempt: '1' }),
+    failed: (code = '5.1.1') => ({ event: 'bounce', type: 'bounce', status: code, reason: `550 ${code} refused` }),
   }
-  return ({ id, to, reference }, status, at) => {
+  return ({ id, to, reference }, { status, code }, at) => {
     const event = {
       email: to,
       timestamp: Math.floor(at / 1000),
       'smtp-id': `<${id}@simulator>`,
-      ...more[status],
+      ...more[status](code),
       sg_event_id: randomBytes(24).toString('base64url'),
       sg_message_id: `${id}.recvd-simulator-1-0.0`,
       ...(reference !== null && { reference }),
@@ -131,26 +131,30 @@ function sendGridPost({ webhookUrl, privateKey }: NonNullable<ReceiptOptions['se
 function vonagePost({ webhookUrl, apiKey, signatureSecret }: NonNullable<ReceiptOptions['vonage']>): MakePost {
   const secret = Buffer.from(signatureSecret)
   const more = {
-    delivered: { status: 'delivered', usage: { currency: 'EUR', price: '0.0333' }, sms: { count_total: '1' } },
-    deferred: { status: 'submitted' },
-    failed: {
+    delivered: () => ({
+      status: 'delivered',
+      usage: { currency: 'EUR', price: '0.0333' },
+      sms: { count_total: '1' },
+    }),
+    deferred: () => ({ status: 'submitted' }),
+    failed: (code = '1330') => ({
       status: 'undeliverable',
       error: {
-        type: 'https://developer.vonage.com/api-errors/messages#1330',
-        title: '1330',
+        type: `https://developer.vonage.com/api-errors/messages#${code}`,
+        title: code,
         detail: 'The message could not be delivered',
         instance: randomUUID(),
       },
-    },
+    }),
   }
-  return ({ id, to, from, reference }, status, at) => {
+  return ({ id, to, from, reference }, { status, code }, at) => {
     const body = JSON.stringify({
       message_uuid: id,
       to: to.replace(/^\+/, ''),
       from,
       timestamp: new Date(at).toISOString(),
       channel: 'sms',
-      ...more[status],
+      ...more[status](code),
       ...(reference !== null && { client_ref: reference }),
     })
     const headers = async () => {

@@ -71,7 +71,11 @@ function refuse(reply: FastifyReply, status: number, errors: readonly Problem[])
   return reply.code(status).send({ errors })
 }
 
-function refuseByFault(reply: FastifyReply, status: number): FastifyReply {
+const FAULTY_FIELD = { to: 'personalizations.0.to.0.email', from: 'from.email' } as const
+
+function refuseByFault(reply: FastifyReply, status: number, about: 'to' | 'from'): FastifyReply {
+  if (status === 400 || status === 422) return refuse(reply, status, [problem(FAULTY_FIELD[about], ADDRESS)])
+  if (status === 403) return refuse(reply, status, [problem('from', UNVERIFIED)])
   if (status === 429) {
     const resetsAt = Math.ceil(Date.now() / 1000) + Number(reply.getHeader('retry-after') ?? 60)
     void reply.headers({
@@ -84,6 +88,8 @@ function refuseByFault(reply: FastifyReply, status: number): FastifyReply {
 }
 
 const ADDRESS = 'Does not contain a valid address.'
+const UNVERIFIED =
+  'The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved. Visit https://sendgrid.com/docs/for-developers/sending-email/sender-identity/ to see the Sender Identity requirements'
 /** What SendGrid says of a field, where it is known; sources as above. */
 const WORDS: Readonly<Record<string, string>> = {
   personalizations: 'The personalizations field is required and must have at least one personalization.',

@@ -50,7 +50,7 @@ export function vonageRoutes(app: FastifyInstance, options: VonageSimulatorOptio
         receipts.follow(message, fault?.receipts, outbox.add(message))
       },
       accepted: (answer) => answer.code(202).send({ message_uuid: id }),
-      refused: refuse,
+      refused: refuseByFault,
     })
   })
 }
@@ -81,6 +81,8 @@ const PROBLEMS: Readonly<Record<number, readonly [slug: string, title: string, d
     "Check that you're using the correct credentials, and that your account has this feature enabled",
   ],
   402: ['low-balance', 'Low balance', 'This request could not be performed due to your account balance being low.'],
+  403: ['forbidden', 'Forbidden', 'Your account does not have permission to perform this action.'],
+  404: ['not-found', 'Not Found', 'The requested resource does not exist, or you do not have access to it.'],
   422: [
     'invalid-params',
     "Your request parameters didn't validate.",
@@ -94,6 +96,18 @@ const OTHER_FAILURE = [
   'Internal Error',
   'There was an error processing your request in the Platform.',
 ] as const
+
+/** The Messages API's own errors, by their numbers. */
+const COMPLAINTS = {
+  to: ['1430', 'Invalid recipient', 'The `to` parameter is invalid for the given channel.'],
+  from: ['1120', 'Invalid sender', 'The `from` parameter is invalid for the given channel.'],
+} as const
+
+function refuseByFault(reply: FastifyReply, status: number, about: 'to' | 'from'): FastifyReply {
+  if (status !== 400 && status !== 422) return refuse(reply, status)
+  const [number, title, detail] = COMPLAINTS[about]
+  return refuse(reply, status, { type: `https://developer.vonage.com/api-errors/messages#${number}`, title, detail })
+}
 
 function refuse(reply: FastifyReply, status: number, more: object = {}): FastifyReply {
   const [slug, title, detail] = PROBLEMS[status] ?? (status < 500 ? OTHER_REFUSAL : OTHER_FAILURE)

@@ -36,3 +36,18 @@ begin
   return jsonb_build_object('kind', 'moved');
 end
 $$;
+
+-- D6, D7: there is no other way for the code of this challenge. Recorded once, with the first reason, so that the sweep and
+-- later receipts need not ask again. Safe to repeat.
+--
+-- returns: whether this very call recorded it
+create or replace function refuse_failover(challenge uuid, refusal text) returns boolean
+  language plpgsql volatile
+as $$
+begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
+  update challenges set failover_refused = refusal
+  where challenge_id = challenge and failed_over_from is null and failover_refused is null;
+  return found;
+end
+$$;

@@ -3,9 +3,13 @@
 -- Keeps the receipts of one webhook, in one statement. Each event is kept once, however often it comes; the rows are
 -- written in the order of their ids, so that two posts with the same events never wait for each other in a circle. No
 -- challenge is touched, and no lock of one taken. What is new about an SMS also says whether the number it went to can
--- be reached (R2).
+-- be reached (R2), and one that blames our account pauses the campaign whose notice it is about (R5).
 --
--- Returns {applied, deliveries}: how many receipts were new, and for each that decides something about a challenge
+-- One without a reference is about the challenge that has its message; where none has, it is another sender's, and not
+-- kept. One without a time happened now.
+--
+-- Returns {applied, ignored, failures, deliveries}: how many receipts were new, how many were another sender's, how many
+-- new failures blame whom ('nobody' where that is not known), and for each that decides something about a challenge
 -- {challengeId, traceparent, kind, channel, tookSeconds}, the seconds by our clock until we were told, null where the
 -- receipt came before our own record of the send.
 create or replace function apply_receipts(
@@ -15,31 +19,52 @@ create or replace function apply_receipts(
   message_ids text[],
   kinds text[],
   reasons text[],
-  times text[]
+  times text[],
+  blamed text[] default '{}'
 ) returns jsonb
   language plpgsql volatile
 as $$
 declare
   new_receipts receipts[];
+  not_ours int;
+  failures jsonb;
   deliveries jsonb;
 begin
-  with written as (
+  with said as (
+    select e.*, coalesce(e.reference::uuid, of_message.challenge_id) as about
+    from unnest(event_ids, message_references, message_ids, kinds, reasons, times, blamed)
+      as e (event_id, reference, message_id, kind, reason, occurred_at, blames)
+    left join lateral (
+      select c.challenge_id from challenges c
+      where e.reference is null and c.provider = from_provider
+        and c.provider_message_id = any (message_id_beginnings(e.message_id))
+      limit 1
+    ) of_message on true
+  ),
+  written as (
     insert into receipts (
-      provider, event_id, reference, message_id, kind, reason, occurred_at, received_at
+      provider, event_id, reference, message_id, kind, reason, occurred_at, received_at, blames
     )
-    select from_provider, e.event_id, e.reference::uuid, e.message_id, e.kind, e.reason, e.occurred_at::timestamptz,
-      challenge_now()
-    from unnest(event_ids, message_references, message_ids, kinds, reasons, times)
-      as e (event_id, reference, message_id, kind, reason, occurred_at)
-    order by e.event_id
+    select from_provider, event_id, about, message_id, kind, reason,
+      coalesce(occurred_at::timestamptz, challenge_now()), challenge_now(), blames
+    from said
+    where about is not null
+    order by event_id
     on conflict (provider, event_id) do nothing
     returning receipts as receipt
   )
-  select array_agg(receipt) into new_receipts from written;
+  select (select array_agg(receipt) from written), (select count(*) from said where about is null)
+    into new_receipts, not_ours;
   if from_provider = 'vonage' and new_receipts is not null then
+    perform pause_for_receipts(from_provider, new_receipts);
     perform note_deliveries(new_receipts);
     perform note_reachability(new_receipts);
   end if;
+  select jsonb_object_agg(whom, number) into failures
+  from (
+    select coalesce(blames, 'nobody') as whom, count(*) as number
+    from unnest(new_receipts) where kind = 'failed' group by 1
+  ) counted;
   select jsonb_agg(jsonb_build_object(
       'challengeId', c.challenge_id, 'traceparent', c.traceparent, 'kind', r.kind, 'channel', c.channel,
       'tookSeconds', extract(epoch from r.received_at - c.sent_at)::float8))
@@ -47,7 +72,32 @@ begin
   from unnest(new_receipts) r join challenges c on c.challenge_id = r.reference
   where r.kind in ('delivered', 'failed') and c.channel is not null;
   return jsonb_build_object(
-    'applied', coalesce(cardinality(new_receipts), 0), 'deliveries', coalesce(deliveries, '[]'));
+    'applied', coalesce(cardinality(new_receipts), 0), 'ignored', not_ours, 'failures', coalesce(failures, '{}'),
+    'deliveries', coalesce(deliveries, '[]'));
+end
+$$;
+
+-- SendGrid's receipts have the id of the message with more behind it, from a full stop on: all that it may be.
+create or replace function message_id_beginnings(id text) returns text[]
+  language sql immutable
+as $$
+  select array_agg(array_to_string(parts[:n], '.'))
+  from (select string_to_array(id, '.') as parts) split, generate_series(1, cardinality(parts)) n
+$$;
+
+-- R5: the provider took a notice, and said later that it refuses our account.
+create or replace function pause_for_receipts(from_provider text, new_receipts receipts[]) returns void
+  language plpgsql volatile
+as $$
+begin
+  perform pause_for_account(refused.campaign_id, from_provider, refused.at)
+  from (
+    select c.campaign_id, max(r.occurred_at) as at
+    from unnest(new_receipts) r
+    join campaign_notices n on n.notice_id = r.reference
+    join campaigns c on c.campaign_id = n.campaign_id and c.state = 'running'
+    where r.blames = 'account' group by c.campaign_id
+  ) refused;
 end
 $$;
 
@@ -67,6 +117,8 @@ as $$
 $$;
 
 -- R2: what receipts of SMS say of the numbers that members have now; a number that was replaced is nobody's any more.
+-- A failure says something of the number only where it blames it: not what our sender, our account or the network is to
+-- blame for.
 -- A member whose number went dead, or came back, is one that changed (M4).
 create or replace function note_reachability(new_receipts receipts[]) returns void
   language plpgsql volatile
@@ -90,7 +142,7 @@ begin
       join campaign_members cm on cm.campaign_id = n.campaign_id and cm.member_id = n.member_id and cm.round = n.round
       where n.notice_id = r.reference and n.kind = 'announcement'
     ) to_whom
-    where r.kind in ('delivered', 'failed')
+    where r.kind = 'delivered' or (r.kind = 'failed' and r.blames = 'destination')
     group by to_whom.member_id, to_whom.phone
   ),
   written as (

@@ -113,9 +113,11 @@ as $$
 $$;
 
 -- What became of notices that were taken.
--- results: [{noticeId, result: 'accepted' | 'refused' | 'dropped' | 'later', channel?, provider?, messageId?, waitMs?}]
+-- results: [{noticeId, result: 'accepted' | 'refused' | 'dropped' | 'later' | 'account_refused', channel?, provider?,
+-- messageId?, waitMs?}]
 -- An accepted announcement sets the date (R4); `later` tries again, not before `waitMs`, a bounded number of times. A number
--- that a provider refuses is as one with a negative receipt (R2).
+-- that a provider refuses is as one with a negative receipt (R2). `account_refused` says nothing of the number: it pauses
+-- the campaign (R5), spends no try, and is due again at once when the campaign goes on.
 create or replace function record_notices(campaign text, results jsonb, rules jsonb) returns void
   language plpgsql volatile
   set enable_seqscan = off
@@ -142,11 +144,15 @@ begin
     set
       state = case
         when s.result = 'later' and n.tries >= (rules->>'mostTries')::int then 'refused'
-        when s.result = 'later' then 'due'
+        when s.result in ('later', 'account_refused') then 'due'
         else s.result
       end,
-      due_at = case when s.result = 'later'
-        then at + greatest(make_interval(secs => s.wait_ms / 1000), notice_backoff(n.tries)) else n.due_at end,
+      due_at = case s.result
+        when 'later' then at + greatest(make_interval(secs => s.wait_ms / 1000), notice_backoff(n.tries))
+        when 'account_refused' then at
+        else n.due_at
+      end,
+      tries = n.tries - (s.result = 'account_refused')::int,
       channel = s.channel, provider = s.provider, message_id = s.message_id,
       accepted_at = case when s.result = 'accepted' then at end
     from said s
@@ -169,11 +175,14 @@ begin
     'memberId', member_id, 'campaignId', campaign, 'wave', wave, 'enforceAt', enforce_at), at
   from announced order by member_id;
   perform pg_notify('outbox', '');
+  perform pause_for_account(campaign, refusing.provider, at) from (
+    select distinct r->>'provider' as provider from jsonb_array_elements(results) r where r->>'result' = 'account_refused'
+  ) refusing;
   perform note_answer(channel_pace.value->>'provider') from jsonb_each(rules->'pace') channel_pace
   where channel_pace.key in (
     select r->>'channel' from jsonb_array_elements(results) r where r->>'result' in ('accepted', 'refused'));
   perform note_reachability(array_agg(jsonb_populate_record(null::receipts,
-    jsonb_build_object('reference', notice_id, 'kind', 'failed', 'occurred_at', at))))
+    jsonb_build_object('reference', notice_id, 'kind', 'failed', 'blames', 'destination', 'occurred_at', at))))
   from campaign_notices where notice_id = any(ids) and kind = 'announcement' and state = 'refused' having count(*) > 0;
 end
 $$;

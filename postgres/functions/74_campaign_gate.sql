@@ -60,6 +60,21 @@ begin
 end
 $$;
 
+-- R5: a provider refused our account at that time, so that no notice will get through: the campaign pauses at once. What
+-- was refused before an operator mended the account and resumed, and is heard of only now, pauses it no more.
+create or replace function pause_for_account(campaign text, provider text, refused_at timestamptz) returns void
+  language plpgsql volatile
+as $$
+begin
+  perform from campaigns where campaign_id = campaign for update;
+  if refused_at > coalesce((
+    select max(at) from campaign_log where campaign_id = campaign and event = 'resumed'), '-infinity')
+  then
+    perform pause_campaign(campaign, 'campaign', false, provider || ' refuses our account', null, null, challenge_now());
+  end if;
+end
+$$;
+
 -- R5: the gate. Passes the wave, pauses the campaign and says why, or gives it as much time again, once.
 -- Judges only a wave that has baked, of a campaign that runs.
 create or replace function judge_wave(campaign text, number int) returns void
