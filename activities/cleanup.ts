@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import type { Sql } from '../postgres/connect.ts'
 import { forgetLedgers, forgetOld } from '../postgres/retention.ts'
 import { forgetSent } from '../postgres/outbox.ts'
+import { forgetRefusedStarts } from '../postgres/refused-starts.ts'
 
 export interface CleanupDependencies {
   readonly sql: Sql
@@ -29,6 +30,7 @@ export function createCleanupActivities({ sql, retention }: CleanupDependencies)
     async forgetOldRecords(): Promise<void> {
       await inBatches(() => forgetOld(sql, retention.receiptDays, BATCH))
       await inBatches(() => forgetLedgers(sql, retention, BATCH))
+      await inBatches(() => forgetRefusedStarts(sql, retention.refusedStartHours, BATCH))
       await inBatches(() => forgetSent(sql, retention.outboxDays, BATCH))
     },
   }

@@ -1,20 +1,41 @@
 import { createHmac } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 
 /**
  * An end user's address as it is kept for the limits of C9: HMAC-SHA-256 in hex, of an IPv4 address whole, of IPv6 the
- * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4.
+ * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4. A port and brackets, as some proxies write
+ * them, are no part of it: each connection of a subscriber has another port.
  *
- * @param address an IPv4 or IPv6 address; what is none, as a proxy may say, counts by its text
+ * @param address as {@link addressIn} reads it; what holds none, as a proxy may say, counts by its text
  */
 export function hashIp(key: Uint8Array, address: string): string {
-  return createHmac('sha256', key).update(subscriberOf(address)).digest('hex')
+  const plain = addressIn(address)
+  return createHmac('sha256', key)
+    .update(plain === undefined ? address : subscriberOf(plain))
+    .digest('hex')
 }
 
+const WITH_BRACKETS = /^\[([^\]]*)\](?::\d{1,5})?$/
+const WITH_PORT = /^([^:]*):\d{1,5}$/
+
+/**
+ * The IPv4 or IPv6 address in `203.0.113.7`, `203.0.113.7:41001`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`,
+ * without its zone.
+ *
+ * @returns undefined for what is none
+ */
+export function addressIn(text: string): string | undefined {
+  const [, bracketed] = WITH_BRACKETS.exec(text) ?? []
+  if (bracketed !== undefined) return isIPv6(bracketed) ? withoutZone(bracketed) : undefined
+  const address = WITH_PORT.exec(text)?.[1] ?? text
+  return isIP(address) === 0 ? undefined : withoutZone(address)
+}
+
+const withoutZone = (address: string): string => address.replace(/%.*$/, '')
+
 function subscriberOf(address: string): string {
-  const [plain = ''] = address.split('%')
-  if (!isIPv6(plain)) return address
-  const groups = groupsOf(plain)
+  if (!isIPv6(address)) return address
+  const groups = groupsOf(address)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (isMapped)
     return groups

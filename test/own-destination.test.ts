@@ -322,7 +322,7 @@ describe('whatever asks where codes go', () => {
   })
 
   const pace = paceOf(
-    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0, pauseMostMs: 30_000 },
     { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
   )
   const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30, pace }
