@@ -122,7 +122,8 @@ const startFields = {
   endUserIp: z
     .string('wants an IPv4 or IPv6 address')
     .max(64, 'wants an IPv4 or IPv6 address')
-    .refine((text) => addressIn(text) !== undefined, 'wants an IPv4 or IPv6 address')
+    // A zone is of one machine alone: no subscriber is known by it.
+    .refine((text) => !text.includes('%') && addressIn(text) !== undefined, 'wants an IPv4 or IPv6 address')
     .optional()
     .describe(
       "The end user's IPv4 or IPv6 address, with or without brackets and a port, for limits; kept as a hash, for a day",

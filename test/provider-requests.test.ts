@@ -90,6 +90,21 @@ describe('a request over the wire', () => {
     expect(LANGUAGES).toEqual(expect.arrayContaining(['ja', 'en', 'zh-Hans', 'zh-Hant', 'ko']))
   })
 
+  it.each([
+    [583, 583],
+    [20, 20],
+    [4, 20],
+  ])(
+    'says of an SMS that is worth %i s that it is worth %i s, the least that the provider takes',
+    async (life, ttl) => {
+      const [to, from] = DESTINATIONS.sms
+      await providers.sms.send({ reference: randomUUID(), to, from, text: '012345', ttlSeconds: life })
+      const { body } = server.requests.at(-1)!
+      expect(body).toMatchObject({ ttl })
+      expect(smsSendMistakes(body)).toEqual([])
+    },
+  )
+
   it.each(['22471', '0354600124'])('has the sender %s, which the provider takes', async (from) => {
     expect(smsSendMistakes((await wire('sms', 'ja', 'redeem_benefit', from)).body)).toEqual([])
   })
@@ -172,6 +187,7 @@ const SPOILT: [channel: Channel, what: string, spoil: (body: Json) => unknown, f
   ['sms', 'a text of 1,001 characters', (body) => ({ ...body, text: 'x'.repeat(1_001) }), 'text'],
   ['sms', 'a reference of 101 characters', (body) => ({ ...body, client_ref: 'x'.repeat(101) }), 'client_ref'],
   ['sms', 'a name in camel case', (body) => ({ ...body, clientRef: 'x' }), 'clientRef'],
+  ['sms', 'a life of 19 s', (body) => ({ ...body, ttl: 19 }), 'ttl'],
   ['sms', 'an unknown encoding', (body) => ({ ...body, sms: { encoding_type: 'gsm7' } }), 'sms.encoding_type'],
 ]
 
