@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { startChallenge, type StartRequest } from '../client/start-challenge.ts'
+import { startChallenge, type Start, type StartRequest } from '../client/start-challenge.ts'
 import type { Fault } from '../local/simulators/faults.ts'
 import { connect, type Sql } from '../postgres/connect.ts'
 import { createDatabase, type TestDatabase } from './support/database.ts'
@@ -198,7 +198,10 @@ interface Started {
   readonly at: number
 }
 
-async function startMany(system: System, count: number): Promise<Started[]> {
+async function startMany(
+  system: Pick<System, 'sql' | 'temporal' | 'config' | 'addMember'>,
+  count: number,
+): Promise<Started[]> {
   const members = await Promise.all(Array.from({ length: count }, () => system.addMember({ email: null })))
   return Promise.all(
     members.map(async (memberId) => {
@@ -366,6 +369,8 @@ describe('a provider dead for longer than a code may wait, then back', () => {
   let waiting: Started[]
   let newcomers: Started[]
   let requests: { whileDead: number; overMs: number }
+  let refused: Start[]
+  let probes: string[]
   beforeAll(async () => {
     system = await startWith({
       OTP_CODE_TTL_SECONDS: '18',
@@ -373,8 +378,13 @@ describe('a provider dead for longer than a code may wait, then back', () => {
       OTP_SMS_PER_SECOND: '20',
       OTP_SWEEP_INTERVAL_SECONDS: '3600',
     })
+    // As a start that was admitted just before its provider was found dead.
+    const unaware = {
+      ...system,
+      config: { ...system.config, policy: { ...system.config.policy, failuresBeforePause: 0 } },
+    }
     await system.simulators.faults({ provider: 'vonage', status: 503, times: DEAD_TIMES })
-    early = await startMany(system, 30)
+    early = await startMany(unaware, 30)
     const isDead = async () => {
       const [row] = await system.sql<[{ failures: number }?]>`select failures from provider_pace`
       return row !== undefined && row.failures >= 10
@@ -382,19 +392,31 @@ describe('a provider dead for longer than a code may wait, then back', () => {
     await system.until(isDead)
     const [met, from] = [await requestsMet(system, DEAD_TIMES), Date.now()]
     const isAfter = (ms: number) => system.until(async () => Date.now() > from + ms, 30_000)
+    const asked = Array.from({ length: 20 }, async () => startOf(system, await system.addMember({ email: null })))
+    const answers = await Promise.all(asked)
+    refused = answers.filter(({ kind }) => kind === 'refused')
+    probes = answers.flatMap((start) => ('challenge' in start ? [start.challenge.challengeId] : []))
     // They have waited for a while when it is back, and can wait on.
     await isAfter(6_000)
-    waiting = await startMany(system, 40)
+    waiting = await startMany(unaware, 40)
     await isAfter(MAY_WAIT_MS + 1_500)
     requests = { whileDead: (await requestsMet(system, DEAD_TIMES)) - met, overMs: Date.now() - from }
     await fetch(`${system.simulators.url}/faults`, { method: 'DELETE' })
-    newcomers = await startMany(system, 5)
+    newcomers = await startMany(unaware, 5)
   }, 60_000)
   afterAll(() => system?.stop())
 
   it('is called about once a second meanwhile, however many wait', () => {
     // What was under way when the tenth failure was counted comes on top.
     expect(requests.whileDead).toBeLessThan((requests.overMs / 1_000) * 1.4 + 20)
+  })
+
+  it('starts are refused meanwhile but for some that probe, and told to come again soon', () => {
+    expect(refused.length).toBeGreaterThan(15)
+    for (const start of refused) {
+      expect(start).toMatchObject({ reason: 'delivery_unavailable' })
+      expect('retryAfter' in start ? start.retryAfter : undefined).toBeLessThanOrEqual(2)
+    }
   })
 
   // 2 s, and what a busy machine takes.
@@ -427,7 +449,7 @@ describe('a provider dead for longer than a code may wait, then back', () => {
       select challenge_id as "challengeId", outcome, reason,
         extract(epoch from closed_at - coalesce(send_began_at, admitted_at))::float8 * 1000 as "afterMs"
       from challenges where sent_at is null`
-    const ids = new Set(early.map(({ challengeId }) => challengeId))
+    const ids = new Set([...early.map(({ challengeId }) => challengeId), ...probes])
     expect(ended.every(({ challengeId }) => ids.has(challengeId))).toBe(true)
     expect(ended.length).toBeGreaterThan(early.length * 0.6)
     expect(new Set(ended.map(({ outcome, reason }) => `${outcome}, ${reason}`))).toEqual(

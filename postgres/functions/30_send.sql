@@ -77,9 +77,12 @@ $$;
 -- C4: the provider said for certain that it did not take the only message that was handed to it: the code waits to be sent
 -- again. Its life goes on.
 create or replace function take_back_request(challenge uuid) returns void
-  language sql volatile
+  language plpgsql volatile
 as $$
-  update challenges set asked_at = null where challenge_id = challenge and sent_at is null and outcome is null
+begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
+  update challenges set asked_at = null where challenge_id = challenge and sent_at is null and outcome is null;
+end
 $$;
 
 -- D2, D6: a code that waits for a paused provider goes by the member's other way, whose provider is not paused. Only while
