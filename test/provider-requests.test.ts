@@ -17,7 +17,9 @@ import type { Provider } from '../providers/provider.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
 import { createVonage } from '../providers/vonage.ts'
 import { recordingServer, type Recorded } from './support/recording-server.ts'
+import { begin } from './support/endings.ts'
 import { startSimulators, type Simulators } from './support/simulators.ts'
+import { startSystem } from './support/system.ts'
 
 type Json = Record<string, unknown>
 
@@ -108,6 +110,21 @@ describe('a request over the wire', () => {
   it.each(['22471', '0354600124'])('has the sender %s, which the provider takes', async (from) => {
     expect(smsSendMistakes((await wire('sms', 'ja', 'redeem_benefit', from)).body)).toEqual([])
   })
+})
+
+it('the SMS of a challenge says that it is worth delivering for as long as its code lives (D6)', async () => {
+  const system = await startSystem({ VONAGE_BASE_URL: server.url, OTP_CODE_TTL_SECONDS: '300' })
+  try {
+    await system.process('workers/challenge-worker.ts')
+    const challengeId = await begin(system, { memberId: await system.addMember({ email: null }) })
+    const body = await system.until(async () =>
+      server.requests.map((request) => request.body as Json).find((sent) => sent['client_ref'] === challengeId),
+    )
+    expect(body['ttl']).toBeGreaterThan(290)
+    expect(body['ttl']).toBeLessThanOrEqual(300)
+  } finally {
+    await system.stop()
+  }
 })
 
 describe('a destination that we hold for usable', () => {
