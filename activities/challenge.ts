@@ -21,15 +21,17 @@ import { smsSender } from '../domain/destination.ts'
 import { maskDestination } from '../domain/mask.ts'
 import { sendRetryDelay, type SendRetry } from '../domain/send-retry.ts'
 import { renderMessage } from '../messages/code-message.ts'
-import { admitChallenge, moveToOtherChannel, refusalWord } from '../postgres/admission.ts'
+import { admitChallenge, moveToOtherChannel, refusalWord, wayAroundPause } from '../postgres/admission.ts'
 import {
   closeChallenge,
+  moveAroundPause,
   openAndStamp,
   readChallenge,
   recordRefusal,
   recordSent,
   refuseFailover,
   resultOf,
+  takeBackRequest,
   tellOutcome,
   type Challenge,
   type SendStamp,
@@ -84,6 +86,10 @@ const SPREAD_MS = 300
 const OWN_BACKOFF_MS = 4_000
 /** Between looks of one that waits with many others. */
 const BACKLOG_BACKOFF_MS = 10_000
+/** A probe by somebody who has another way is given up after so long, and the code goes that way. */
+const PROBE_PATIENCE_MS = 1_500
+/** Beyond that no header of a provider is believed; it is asked again long before, by a probe. */
+const LONGEST_PAUSE_MS = 86_400_000
 
 export type ChallengeActivities = ReturnType<typeof createChallengeActivities>
 
@@ -94,8 +100,8 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
   const activities = {
     /**
      * Opens the challenge, sends its code, and records that a provider took it (C2 c, C4, C10). Where the provider
-     * refuses for good, the same code goes by the other channel (D6). Safe to repeat: the ten minutes start once, and a
-     * repeated send carries the same code.
+     * refuses for good, or is paused or dead, the same code goes by the other channel where policy allows (D6). Safe to
+     * repeat: the ten minutes start once, and a repeated send carries the same code.
      *
      * @throws a retryable failure where the provider or Postgres may do better the next time
      */
@@ -118,10 +124,12 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       const seal = deriveSeal(codes.masterKeys, material)
       if (stamp.alreadySent) return sent(stamp.challenge, stamp.remainingMs, seal)
       const provider = providers[stamp.challenge.channel!]
+      const signal = await patienceOf(stamp)
       const began = performance.now()
       try {
-        const messageId = await provider.send(messageFor(stamp, material), Context.current().cancellationSignal)
-        const { challenge, remainingMs } = await recordSent(sql, input.challengeId, provider.id, messageId)
+        const messageId = await provider.send(messageFor(stamp, material), signal)
+        const tookMs = performance.now() - began
+        const { challenge, remainingMs } = await recordSent(sql, input.challengeId, provider.id, messageId, tookMs)
         onSent?.(challenge.channel!, challenge.admittedAt, challenge.sentAt!)
         return sent(challenge, remainingMs, seal)
       } catch (error) {
@@ -133,12 +141,15 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
           if (await failOverFrom(stamp.challenge)) return activities.sendCode(input)
           if (error.kind === 'permanent') return giveUp(input.challengeId, 'rejected_by_provider')
         }
+        // A 429 took nothing, whatever else is wrong.
+        if (error.kind === 'limited' && !stamp.askedBefore) await takeBackRequest(sql, input.challengeId)
+        if (await goesAroundPause(stamp.challenge)) return activities.sendCode(input)
         const { attempt } = Context.current().info
         const leftMs = stamp.remainingMs - policy.minLifeSeconds * 1000 - tookMs
         return tryLater(input, error.kind, error.message, {
           attempt,
           mostBackoffMs: OWN_BACKOFF_MS,
-          notBeforeMs: error.retryAfterMs ?? 0,
+          notBeforeMs: Math.min(error.retryAfterMs ?? 0, delivery.pauseMostMs),
           leftMs,
         })
       }
@@ -246,18 +257,37 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
     return false
   }
 
+  /** @returns whether the code goes by the member's other way now, since its provider is paused or dead */
+  async function goesAroundPause(challenge: Challenge): Promise<boolean> {
+    const way = await wayAroundPause(sql, policy, challenge)
+    return way !== undefined && moveAroundPause(sql, challenge.challengeId, way, policy)
+  }
+
+  /** Who only asks whether a provider is back, and has another way, does not wait long for it. */
+  async function patienceOf({ isProbe, challenge }: SendStamp & { kind: 'send' }): Promise<AbortSignal> {
+    const { cancellationSignal } = Context.current()
+    if (!isProbe || (await wayAroundPause(sql, policy, challenge)) === undefined) return cancellationSignal
+    return AbortSignal.any([cancellationSignal, AbortSignal.timeout(PROBE_PATIENCE_MS)])
+  }
+
   /**
-   * Stamps the send when the provider may be called (D8). What is soon is waited for here, before the ten minutes
-   * begin, and asked again, since a newer challenge may have opened meanwhile.
+   * Stamps the send when the provider may be called (D8). Where it is paused or dead and the code may go another way, it
+   * goes that way at once. What is soon is waited for here, before the ten minutes begin, and asked again, since a newer
+   * challenge may have opened meanwhile.
    */
   async function stampInTurn(input: ChallengeInput, runId: string): Promise<SendStamp> {
     const isFirst = Context.current().info.attempt === 1
     const withinMs = isFirst ? FIRST_TRY_WITHIN_MS : LATER_TRY_WITHIN_MS
     let patience = PATIENCE_MS
     let holdsSlot = false
+    let mayGoAround = true
     for (;;) {
       const stamp = await stampSend(input, runId, { withinMs, holdsSlot })
       if (stamp.kind !== 'wait') return stamp
+      if (mayGoAround && stamp.why !== 'busy') {
+        mayGoAround = false
+        if (await goesAroundPause(stamp.challenge)) continue
+      }
       const waitMs = stamp.isReserved ? stamp.inMs : waitWithoutSlot(stamp, patience, isFirst)
       if (waitMs === undefined || waitMs > stamp.leftMs) return stamp
       await pause(waitMs)
@@ -279,8 +309,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
   async function shareWithOthers({ id }: Provider, { kind, retryAfterMs }: SendError, tookMs: number): Promise<void> {
     // An abandoned request says nothing of the provider: a worker that shuts down abandons all it has.
     if (Context.current().cancellationSignal.aborted) return
-    // Beyond a code's life nothing waits for the end of a pause, and no wrong header stops a provider for longer.
-    const pauseMs = Math.min(retryAfterMs ?? 0, policy.ttlSeconds * 1000)
+    const pauseMs = Math.min(retryAfterMs ?? 0, LONGEST_PAUSE_MS)
     // A 429 that does not say for how long is a failure like others: only many in a row stop all. So is one of our account.
     const isOneOfMany = kind === 'account' || (kind === 'limited' && pauseMs === 0)
     const failure = { provider: id, kind: isOneOfMany ? 'temporary' : kind, pauseMs, tookMs } as const
@@ -362,6 +391,7 @@ export function createChallengeActivities(dependencies: ChallengeActivityDepende
       reference: challengeId,
       to: destination!,
       from: channel === 'sms' ? smsSender(stamp.mobileCarrier, delivery.vonage) : delivery.sendgrid.from,
+      ttlSeconds: Math.ceil(stamp.remainingMs / 1000),
       ...renderMessage({
         channel: channel!,
         language: stamp.language,

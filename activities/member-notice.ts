@@ -61,7 +61,7 @@ export function createMemberNoticeActivities({ sql, providers, delivery }: Membe
       if (!(error instanceof SendError)) throw error
       if (error.kind === 'permanent') return { result: 'refused' }
       const backoff = Math.min(FIRST_WAIT_MS * 2 ** Math.min(tries - 1, 10), MOST_WAIT_MS) * (0.75 + Math.random() / 2)
-      return { result: 'later', waitMs: Math.max(error.retryAfterMs ?? 0, backoff) }
+      return { result: 'later', waitMs: Math.max(Math.min(error.retryAfterMs ?? 0, delivery.pauseMostMs), backoff) }
     }
   }
 

@@ -16,7 +16,7 @@ import { refusalOf } from './refusal.ts'
 
 /** What says how a challenge is continued; the rest is as with the older one. */
 export interface Resend extends Pick<StartRequest, 'ipHash' | 'idempotency'> {
-  /** That of the older challenge where absent. */
+  /** Where absent that of the older challenge, if its provider takes codes. */
   readonly channel?: Channel
 }
 
@@ -62,7 +62,8 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
     async resend(older, { channel: asked, ...how }) {
       const { continuedBy } = older
       const newest = continuedBy === null ? older : await inPostgres((sql) => readChallenge(sql, continuedBy))
-      const channel = asked ?? newest?.channel ?? undefined
+      const channel = asked ?? (older.isSmsForced ? 'sms' : undefined)
+      const likeChannel = newest?.channel ?? undefined
       return start({
         memberId: older.memberId,
         purpose: older.purpose,
@@ -71,6 +72,7 @@ export function createChallengeActions(deps: RouteDeps): ChallengeActions {
         continues: older.challengeId,
         ...(older.language !== null && { locale: older.language }),
         ...(channel && { channel }),
+        ...(likeChannel && { likeChannel }),
         ...registeringOf(older),
         ...how,
       })

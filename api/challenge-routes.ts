@@ -230,7 +230,13 @@ export function challengeRoutes(instance: FastifyInstance, deps: RouteDeps): voi
   }
 }
 
-const REFUSALS = ['undeliverable', 'idempotency_key_reused', 'locked', 'too_many_challenges'] as const
+const REFUSALS = [
+  'undeliverable',
+  'idempotency_key_reused',
+  'locked',
+  'too_many_challenges',
+  'delivery_unavailable',
+] as const
 
 const unknownChallenge = () => problem('unknown_challenge', 'There is no such challenge, or you did not start it.')
 

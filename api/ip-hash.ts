@@ -4,13 +4,13 @@ import { isIP, isIPv6, type BlockList } from 'node:net'
 /**
  * An end user's address as it is kept for the limits of C9: HMAC-SHA-256 in hex, of an IPv4 address whole, of IPv6 the
  * /64, since that is what one subscriber has; IPv4-mapped IPv6 counts as IPv4. A port and brackets, as some proxies write
- * them, are no part of an address: each connection has another port.
+ * them, are no part of it: each connection of a subscriber has another port.
  *
- * @param address an IPv4 or IPv6 address; what is none, as a proxy may say, counts by its text
+ * @param address as {@link addressIn} reads it; what holds none, as a proxy may say, counts by its text
  */
 export function hashIp(key: Uint8Array, address: string): string {
   return createHmac('sha256', key)
-    .update(subscriberOf(plainOf(address)))
+    .update(subscriberOf(addressIn(address) ?? address))
     .digest('hex')
 }
 
@@ -22,19 +22,29 @@ export interface IpRules {
 
 /** What a start says of its end user's address: its hash, or nothing where the address is of a network that is not limited. */
 export function ipHashOf({ ipHashKey, ipLimitExempt }: IpRules, address: string): { ipHash?: string } {
-  const plain = plainOf(address)
-  const version = isIP(plain)
-  const isExempt = version !== 0 && ipLimitExempt?.check(plain, version === 4 ? 'ipv4' : 'ipv6') === true
-  return isExempt ? {} : { ipHash: hashIp(ipHashKey, plain) }
+  const plain = addressIn(address)
+  const isExempt = plain !== undefined && ipLimitExempt?.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4') === true
+  return isExempt ? {} : { ipHash: hashIp(ipHashKey, address) }
 }
 
-/** Without port, brackets, and the zone of an IPv6 address. */
-function plainOf(address: string): string {
-  const [, v6, v4] = /^\s*(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)\s*$/.exec(address) ?? []
-  const plain = v6 ?? v4 ?? address.trim()
-  const [unzoned = ''] = plain.split('%')
-  return isIPv6(unzoned) ? unzoned : plain
+const WITH_BRACKETS = /^\[([^\]]*)\](?::\d{1,5})?$/
+const WITH_PORT = /^([^:]*):\d{1,5}$/
+
+/**
+ * The IPv4 or IPv6 address in `203.0.113.7`, `203.0.113.7:41001`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`,
+ * without its zone.
+ *
+ * @returns undefined for what is none
+ */
+export function addressIn(given: string): string | undefined {
+  const text = given.trim()
+  const [, bracketed] = WITH_BRACKETS.exec(text) ?? []
+  if (bracketed !== undefined) return isIPv6(bracketed) ? withoutZone(bracketed) : undefined
+  const address = WITH_PORT.exec(text)?.[1] ?? text
+  return isIP(address) === 0 ? undefined : withoutZone(address)
 }
+
+const withoutZone = (address: string): string => address.replace(/%.*$/, '')
 
 function subscriberOf(address: string): string {
   if (!isIPv6(address)) return address

@@ -44,6 +44,9 @@ export const memberSchema = z
     isLocked: z.boolean(),
     lockedUntil: time.optional().describe('Absent, while it is locked: until somebody unlocks'),
     unlocked: z.object({ at: time, by: z.string(), why: z.string().optional() }).optional().describe('The last time'),
+    refusedStarts: z
+      .array(z.object({ purpose: z.string(), reason: z.string(), startedBy: z.string(), at: time }))
+      .describe('The newest first: why no code was sent; the words of `otp_refusals_total`'),
     challenges: z
       .array(challengeSchema.extend({ startedBy: z.string(), admittedAt: time }))
       .describe('The newest first'),

@@ -11,7 +11,8 @@ import { isoTime } from './iso-time.ts'
 
 /** @param member none for one who has left: no code goes to them any more */
 export function memberView(memberId: string, view: SupportView, member: Member | undefined, policy: Policy) {
-  const { status, failures, isLocked, lockedUntil, mandatorySince, exemption, unlocked, challenges } = view
+  const { status, failures, isLocked, lockedUntil, mandatorySince, exemption, unlocked, refusedStarts, challenges } =
+    view
   return {
     memberId,
     status,
@@ -24,6 +25,12 @@ export function memberView(memberId: string, view: SupportView, member: Member |
     ...(unlocked && {
       unlocked: { at: isoTime(unlocked.at), by: unlocked.by, ...(unlocked.why !== null && { why: unlocked.why }) },
     }),
+    refusedStarts: refusedStarts.map(({ purpose, caller, reason, at }) => ({
+      purpose,
+      reason,
+      startedBy: caller,
+      at: isoTime(at),
+    })),
     challenges: challenges.map((challenge) => ({
       ...viewOf(challenge, policy),
       startedBy: challenge.caller,

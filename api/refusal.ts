@@ -7,6 +7,8 @@ const DETAILS: Record<RefusalReason, string> = {
   too_many_challenges:
     'A limit is reached: try again after retryAfter seconds. A code that was sent before goes on counting.',
   challenge_closed: 'It cannot be continued any more: start a new one.',
+  delivery_unavailable:
+    'The provider by which this member gets codes takes none at the moment: try again after retryAfter seconds. A code that was sent before goes on counting.',
   idempotency_key_reused: 'Use a new key for another request.',
 }
 

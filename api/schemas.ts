@@ -6,6 +6,7 @@ import { ADVICE, OUTCOMES, VERDICTS } from '../domain/challenge.ts'
 import { isKeepableTime } from '../domain/instant.ts'
 import { toMobileNumber } from '../phones/mobile-number.ts'
 import { IDEMPOTENCY_KEY } from './idempotency.ts'
+import { addressIn } from './ip-hash.ts'
 import { NOT_A_CODE, PROBLEMS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problems.ts'
 
 export const channel = z.enum(['sms', 'email'])
@@ -119,9 +120,14 @@ const startFields = {
   channel: channel.optional().describe('sms is taken where possible; email never where SMS is mandatory'),
   locale: locale.optional().describe("The message's language; the member's own where absent"),
   endUserIp: z
-    .union([z.ipv4(), z.ipv6()], 'wants an IPv4 or IPv6 address')
+    .string('wants an IPv4 or IPv6 address')
+    .max(64, 'wants an IPv4 or IPv6 address')
+    // A zone is of one machine alone: no subscriber is known by it.
+    .refine((text) => !text.includes('%') && addressIn(text) !== undefined, 'wants an IPv4 or IPv6 address')
     .optional()
-    .describe("The end user's address, for limits; kept as a hash, for a day"),
+    .describe(
+      "The end user's IPv4 or IPv6 address, with or without brackets and a port, for limits; kept as a hash, for a day",
+    ),
 }
 
 /** A start. Only `register_phone` has a number with it, and it always has. */

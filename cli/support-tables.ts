@@ -56,7 +56,7 @@ function inWords(step: TimelineStep): string {
 export function memberCard(member: MemberAnswer): string {
   const { memberId, status, channel, because: why, reason, advice, failures, isLocked, lockedUntil } = member
   const until = lockedUntil === undefined ? 'until somebody unlocks' : `until ${tokyo(lockedUntil)} in Tokyo`
-  const { mandatorySince, exemption, unlocked, destinations = [], challenges } = member
+  const { mandatorySince, exemption, unlocked, destinations = [], refusedStarts, challenges } = member
   return [
     `${styleText('bold', memberId)}: ${status}, ${isLocked ? styleText('bold', `locked ${until}`) : 'not locked'}, ` +
       `${failures} wrong codes in a row`,
@@ -76,6 +76,10 @@ export function memberCard(member: MemberAnswer): string {
       : [
           `  unlocked at ${tokyo(unlocked.at)} by ${unlocked.by}${unlocked.why === undefined ? '' : `: ${unlocked.why}`}`,
         ]),
+    ...refusedStarts.map(
+      ({ at, purpose, reason: not, startedBy }) =>
+        `  refused at ${tokyo(at)}: ${words(purpose)}, asked for by ${startedBy}${because(not)}`,
+    ),
     ...(challenges.length === 0 ? [] : [challengesTable(challenges)]),
   ].join('\n')
 }

@@ -1,6 +1,7 @@
 /** The code and the rules of a challenge. */
 import { z } from 'zod'
 import { messageFields } from './messages.ts'
+import { pauseFields } from './provider-pause.ts'
 import { int, keyRing, list } from './values.ts'
 
 /** The master keys (C10): only the API and the challenge worker load this section. */
@@ -32,6 +33,9 @@ export const policy = z
     /** Per end-user address: one of a carrier's has thousands of subscribers behind it. */
     OTP_IP_LIMIT_PER_10_MINUTES: int(0, 100_000, 100),
     OTP_IP_LIMIT_PER_24_HOURS: int(0, 1_000_000, 1_000),
+    /** Of a number that is being registered by members who do not have it: it uses up none of the limits of its owner. */
+    OTP_REGISTRATION_LIMIT_PER_24_HOURS: int(0, 10_000, 3),
+    ...pauseFields,
     OTP_SMS_COUNTRIES: list(/^[A-Z]{2}$/, 'wants ISO 3166 country codes such as JP,TW').default(['JP']),
     /**
      * What begins so gets no SMS, whatever the country. The entries let in mobile numbers alone; this is the last gate,
@@ -81,6 +85,9 @@ export const policy = z
     limitPer24Hours: v.OTP_LIMIT_PER_24_HOURS,
     ipLimitPer10Minutes: v.OTP_IP_LIMIT_PER_10_MINUTES,
     ipLimitPer24Hours: v.OTP_IP_LIMIT_PER_24_HOURS,
+    registrationLimitPer24Hours: v.OTP_REGISTRATION_LIMIT_PER_24_HOURS,
+    failuresBeforePause: v.OTP_PROVIDER_FAILURES_BEFORE_PAUSE,
+    pauseMostMs: v.OTP_PROVIDER_PAUSE_MOST_SECONDS * 1000,
     smsCountries: v.OTP_SMS_COUNTRIES,
     smsRefusedPrefixes: v.OTP_SMS_REFUSED_PREFIXES,
     smsLimitPerPrefixPerHour: v.OTP_SMS_LIMIT_PER_PREFIX_PER_HOUR,

@@ -2,7 +2,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { messageFields, originHostOf } from './messages.ts'
-import { baseUrl, int, pem, text } from './values.ts'
+import { pauseFields } from './provider-pause.ts'
+import { baseUrl, int, pairs, pem, text } from './values.ts'
 
 export const providers = z
   .object({
@@ -24,8 +25,12 @@ export const providers = z
      */
     OTP_SMS_PER_SECOND: int(0, 1_000, 30),
     OTP_EMAIL_PER_SECOND: int(0, 1_000, 100),
-    /** D6: after so many temporary failures in a row one request a second tries, and the others wait; 0 is never. */
-    OTP_PROVIDER_FAILURES_BEFORE_PAUSE: int(0, 1_000, 10),
+    ...pauseFields,
+    /**
+     * D4: brands that ride on a network, as `brand=network`, beside those that are known: `mineoS=softbank`. Blanks, hyphens and case do
+     * not matter; the sender depends on the network `softbank`.
+     */
+    OTP_CARRIER_BRANDS: pairs.default({}),
   })
   .transform((v) => ({
     sendgrid: { apiKey: v.SENDGRID_API_KEY, baseUrl: v.SENDGRID_BASE_URL, from: v.OTP_EMAIL_FROM },
@@ -35,11 +40,13 @@ export const providers = z
       baseUrl: v.VONAGE_BASE_URL,
       from: v.OTP_SMS_FROM,
       fromSoftbank: v.OTP_SMS_FROM_SOFTBANK,
+      carrierBrands: v.OTP_CARRIER_BRANDS,
     },
     originHost: originHostOf(v),
     timeoutMs: v.OTP_PROVIDER_TIMEOUT_SECONDS * 1000,
     perSecond: { sms: v.OTP_SMS_PER_SECOND, email: v.OTP_EMAIL_PER_SECOND },
     failuresBeforePause: v.OTP_PROVIDER_FAILURES_BEFORE_PAUSE,
+    pauseMostMs: v.OTP_PROVIDER_PAUSE_MOST_SECONDS * 1000,
   }))
 
 const SENDGRID_PUBLIC_KEY = "wants the Event Webhook's verification key as SendGrid shows it (base64, ECDSA P-256)"

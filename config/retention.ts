@@ -11,6 +11,8 @@ export const retention = z
     OTP_OUTBOX_DAYS: int(1, 365, 7),
     /** Where codes went, for support; limits look back a day. */
     OTP_DESTINATION_DAYS: int(2, 3_650, 30),
+    /** C9: starts that were refused, for support. */
+    OTP_REFUSED_START_HOURS: int(1, 8_760, 24),
     /** Challenges that ended, with their attempts and verdicts, and who unlocked whom. */
     OTP_CHALLENGE_DAYS: int(2, 3_650, 365),
     /** From the end of a campaign: its members, notices, log and curves; from their end: exemptions. */
@@ -20,6 +22,7 @@ export const retention = z
     receiptDays: v.OTP_RECEIPT_DAYS,
     outboxDays: v.OTP_OUTBOX_DAYS,
     destinationDays: v.OTP_DESTINATION_DAYS,
+    refusedStartHours: v.OTP_REFUSED_START_HOURS,
     challengeDays: v.OTP_CHALLENGE_DAYS,
     campaignDays: v.OTP_CAMPAIGN_DAYS,
   }))

@@ -35,6 +35,8 @@ export const VERDICTS = [
   'refused',
   'attempts_exhausted',
   'locked',
+  /** C4: nobody can have the code, which waits for its provider; no attempt was spent. */
+  'not_sent_yet',
 ] as const
 export type Verdict = (typeof VERDICTS)[number]
 
@@ -130,5 +132,5 @@ export function normaliseCode(value: unknown, digits: number): string | undefine
 }
 
 /** Verdicts after which the same challenge can still be verified. */
-const CAN_TRY_AGAIN: ReadonlySet<Verdict> = new Set(['wrong_code', 'older_code', 'locked'])
+const CAN_TRY_AGAIN: ReadonlySet<Verdict> = new Set(['wrong_code', 'older_code', 'locked', 'not_sent_yet'])
 export const canTryAgain = (verdict: Verdict): boolean => CAN_TRY_AGAIN.has(verdict)

@@ -3,8 +3,10 @@
  *
  * The rule, in order: a number being registered is reached by SMS; mandatory SMS beats every preference; the caller may
  * force SMS, and e-mail where SMS is not mandatory; else the member's own preference. What is unusable gives way to the
- * other channel where policy allows, never from mandatory or registering SMS to e-mail.
+ * other channel where policy allows, never from mandatory or registering SMS to e-mail. So does a channel whose provider
+ * takes no codes at the moment, but that an SMS which the caller forced waits.
  */
+import { networkOf } from './carrier.ts'
 import type { Advice, Channel } from './challenge.ts'
 import { undeliverableCondition } from './email-address.ts'
 
@@ -35,6 +37,8 @@ export interface DestinationRequest {
   readonly registering?: { readonly e164: string; readonly country: string }
   /** What the caller asks for. */
   readonly channel?: Channel
+  /** That of the challenge which this one continues: as good as a preference. */
+  readonly likeChannel?: Channel
   readonly smsMandatory: boolean
   readonly smsRules: SmsRules
 }
@@ -44,9 +48,12 @@ interface Chosen {
   readonly destination: string
 }
 
-/** `guard` is for operators: the number that would have been used, but for the rules. */
+/**
+ * `instead` is where the code may go while the provider of the chosen channel takes none. `guard` is for operators: the
+ * number that would have been used, but for the rules.
+ */
 export type Destination =
-  | Chosen
+  | (Chosen & { readonly instead?: Chosen })
   | { readonly undeliverable: string; readonly advice: Advice; readonly guard?: SmsGuard }
 
 export function chooseDestination(request: DestinationRequest): Destination {
@@ -59,12 +66,14 @@ export function chooseDestination(request: DestinationRequest): Destination {
   }
 
   const { sms, email, guard } = usableDestinations(member, smsRules)
-  const preferred = smsMandatory ? 'sms' : (request.channel ?? member.notificationPreference ?? 'email')
+  const wished = request.channel ?? request.likeChannel ?? member.notificationPreference ?? 'email'
+  const bySms: Chosen[] = sms === undefined ? [] : [{ channel: 'sms', destination: sms }]
+  const byEmail: Chosen[] = email === undefined || smsMandatory ? [] : [{ channel: 'email', destination: email }]
 
-  if (preferred === 'sms' && sms !== undefined) return { channel: 'sms', destination: sms }
-  if (email !== undefined && !smsMandatory) return { channel: 'email', destination: email }
-  if (sms !== undefined) return { channel: 'sms', destination: sms }
-  return { ...whyUndeliverable(request), ...(guard && { guard }) }
+  const [chosen, instead] = smsMandatory || wished === 'sms' ? [...bySms, ...byEmail] : [...byEmail, ...bySms]
+  if (chosen === undefined) return { ...whyUndeliverable(request), ...(guard && { guard }) }
+  const isForced = chosen.channel === 'sms' && request.channel === 'sms'
+  return { ...chosen, ...(instead && !isForced && { instead }) }
 }
 
 /**
@@ -121,9 +130,14 @@ function whyUndeliverable({ member, smsMandatory }: DestinationRequest): { undel
 /** D4, and the page: "For SoftBank users, messages will arrive from 22471". An unknown carrier gets the default. */
 export function smsSender(
   mobileCarrier: string | null,
-  senders: { readonly from: string; readonly fromSoftbank: string },
+  senders: {
+    readonly from: string
+    readonly fromSoftbank: string
+    readonly carrierBrands?: Readonly<Record<string, string>>
+  },
 ): string {
-  return mobileCarrier?.toLowerCase() === 'softbank' ? senders.fromSoftbank : senders.from
+  const network = mobileCarrier === null ? undefined : networkOf(mobileCarrier, senders.carrierBrands)
+  return network === 'softbank' ? senders.fromSoftbank : senders.from
 }
 
 /** The block of 10,000 numbers that an hourly budget is kept for (C9, against SMS pumping). */

@@ -37,6 +37,7 @@ export const ARGUMENTS = {
   'pages.code.older.advice': { time: 'string' },
   'pages.code.locked.advice': { time: 'string' },
   'pages.code.wait.advice': { time: 'string' },
+  'pages.code.unavailable.advice': { time: 'string' },
   'pages.destination.unusable': { destination: 'string' },
   'pages.destination.overview.pending': { phone: 'string' },
   'pages.destination.number.first': { destination: 'string' },

@@ -165,6 +165,7 @@ const failed = (refusal: Refusal['refusal'], message: string, details: Omit<Refu
 const MESSAGES: Record<Exclude<RefusalReason, 'challenge_closed' | 'idempotency_key_reused'>, string> = {
   locked: 'there were too many wrong attempts',
   too_many_challenges: 'a limit on challenges is reached',
+  delivery_unavailable: 'no provider takes codes for this member at the moment',
 }
 
 /** In the words of the HTTP API; which limit it was is for operators. */

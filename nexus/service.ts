@@ -30,6 +30,7 @@ export interface ChallengeRequest {
 export const REFUSALS = [
   'locked',
   'too_many_challenges',
+  'delivery_unavailable',
   'unknown_member',
   'unknown_purpose',
   'undeliverable',

@@ -5,8 +5,9 @@
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
 import { chooseDestination, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
-import { admit, admittedUnder, moveToChannel, type Challenge, type Refused } from './challenges.ts'
+import { admit, admittedUnder, moveToChannel, type Challenge, type Refused, type Way } from './challenges.ts'
 import type { Sql } from './connect.ts'
+import { keepRefusedStart } from './refused-starts.ts'
 
 export interface AdmissionRequest {
   readonly challengeId: string
@@ -14,7 +15,10 @@ export interface AdmissionRequest {
   readonly purpose: string
   /** The API caller, or `temporal`. */
   readonly caller: string
+  /** What the caller asks for; `sms` is forced (D2). */
   readonly channel?: Channel
+  /** That of the challenge which this one continues: as good as the member's preference. */
+  readonly likeChannel?: Channel
   /** With the purpose `register_phone`, and only then. */
   readonly registering?: { readonly e164: string; readonly country: string }
   /** BCP 47; the member's own where absent. */
@@ -59,11 +63,11 @@ export interface Member {
   readonly smsMandatory: boolean
 }
 
-/** A member event may come between our look and the statement; more than once is already rare. */
+/** A member event may come between our look and the statement, or another start take the probe; more than once is already rare. */
 const LOOKS = 5
 
 /**
- * Admits a challenge, or says why not. A refusal has changed nothing.
+ * Admits a challenge, or says why not. A refusal has changed nothing, and is kept for support.
  *
  * Under an idempotency key the answer is that of the first time, whatever has become of the member since (C13).
  */
@@ -75,12 +79,18 @@ export async function admitChallenge(
   const admission = await admitMember(sql, policy, request)
   const { idempotency, caller } = request
   const isKeyJudged = admission.kind !== 'unknown_member' && admission.kind !== 'undeliverable'
-  if (idempotency === undefined || isKeyJudged) return admission
-  return (await admittedUnder(sql, caller, idempotency, policy)) ?? admission
+  const answer =
+    idempotency === undefined || isKeyJudged
+      ? admission
+      : ((await admittedUnder(sql, caller, idempotency, policy)) ?? admission)
+  if (answer.kind === 'refused' || answer.kind === 'undeliverable') {
+    await keepRefusedStart(sql, request, refusalWord(answer))
+  }
+  return answer
 }
 
 async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest): Promise<Admitted | NotAdmitted> {
-  const { registering, continues, ipHash, idempotency, traceparent } = request
+  const { registering, continues, ipHash, idempotency, traceparent, channel, likeChannel } = request
   if (
     !policy.purposes.includes(request.purpose) ||
     (request.purpose === 'register_phone') !== (registering !== undefined)
@@ -95,12 +105,15 @@ async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest):
       smsMandatory: member.smsMandatory,
       smsRules: policy,
       ...(registering && { registering }),
-      ...(request.channel && { channel: request.channel }),
+      ...(channel && { channel }),
+      ...(likeChannel && { likeChannel }),
     })
     if ('undeliverable' in choice) {
       const { undeliverable: reason, ...why } = choice
       return { kind: 'undeliverable', reason, ...why }
     }
+    const isForeignNumber = registering !== undefined && registering.e164 !== member.phone
+    const mobileCarrier = isForeignNumber ? null : member.mobileCarrier
     const admission = await admit(
       sql,
       {
@@ -110,9 +123,10 @@ async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest):
         destinationVersion: member.destinationVersion,
         purpose: request.purpose,
         caller: request.caller,
-        ...addressed(choice),
+        ways: [choice, ...(choice.instead ? [choice.instead] : [])].map((way) => wayOf(way, mobileCarrier)),
+        isSmsForced: channel === 'sms' && choice.channel === 'sms',
+        isForeignNumber,
         language: request.locale ?? member.language ?? 'ja',
-        mobileCarrier: registering && registering.e164 !== member.phone ? null : member.mobileCarrier,
         ...(ipHash !== undefined && { ipHash }),
         ...(continues !== undefined && { continues }),
         ...(traceparent !== undefined && { traceparent }),
@@ -120,9 +134,9 @@ async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest):
       },
       policy,
     )
-    if (admission.kind !== 'member_changed') return admission
+    if (admission.kind !== 'look_again') return admission
   }
-  throw new Error('the member changed at every look')
+  throw new Error('the member, or their provider, changed at every look')
 }
 
 /**
@@ -153,12 +167,31 @@ export async function moveToOtherChannel(sql: Sql, policy: Policy, challenge: Ch
   const isRegistering = purpose === 'register_phone'
   const choice = chooseFailover(channel!, { member, smsMandatory, smsRules: policy, isRegistering })
   if ('refused' in choice) return { kind: 'refused', reason: choice.refused }
-  return moveToChannel(sql, challengeId, { ...addressed(choice), mobileCarrier: member.mobileCarrier }, policy)
+  return moveToChannel(sql, challengeId, wayOf(choice, member.mobileCarrier), policy)
 }
 
-const addressed = ({ channel, destination }: { channel: Channel; destination: string }) => ({
+/**
+ * D2, D6: the way that a code may go while the provider of its channel takes none: as {@link moveToOtherChannel}, and not
+ * where its caller forced SMS.
+ */
+export async function wayAroundPause(sql: Sql, policy: Policy, challenge: Challenge): Promise<Way | undefined> {
+  const { memberId, purpose, channel, isSmsForced } = challenge
+  const isRegistering = purpose === 'register_phone'
+  if (channel === null || isRegistering || isSmsForced) return undefined
+  const member = await activeMember(sql, policy, memberId, { heedsReceipts: false })
+  if (member === undefined) return undefined
+  const { smsMandatory } = member
+  const choice = chooseFailover(channel, { member, smsMandatory, smsRules: policy, isRegistering })
+  return 'refused' in choice ? undefined : wayOf(choice, member.mobileCarrier)
+}
+
+const wayOf = (
+  { channel, destination }: { readonly channel: Channel; readonly destination: string },
+  mobileCarrier: string | null,
+): Way => ({
   channel,
   destination,
+  mobileCarrier,
   ...(channel === 'sms' && { smsPrefix: smsPrefix(destination) }),
 })
 

@@ -5,7 +5,7 @@
 import type { Sql } from './connect.ts'
 import type { Policy } from '../config.ts'
 import type { Advice, Channel, ChallengeResult, Outcome, Verdict } from '../domain/challenge.ts'
-import type { Pace, SlotRequest, SlotWait } from './provider-pace.ts'
+import { admissionPaceOf, type Pace, type SlotRequest, type SlotWait } from './provider-pace.ts'
 
 /** A challenge as it stands. Times are ISO 8601; `destination` is personal data. */
 export interface Challenge {
@@ -16,6 +16,8 @@ export interface Challenge {
   readonly purpose: string
   readonly caller: string
   readonly channel: Channel | null
+  /** D2: its caller wants SMS whatever the member prefers. */
+  readonly isSmsForced: boolean
   readonly destination: string | null
   /** BCP 47; null for one that was refused in its workflow. */
   readonly language: string | null
@@ -25,6 +27,7 @@ export interface Challenge {
   readonly admittedAt: string
   readonly sendBeganAt: string | null
   readonly sentAt: string | null
+  /** Null while the code only waits to be sent (C4). */
   readonly expiresAt: string | null
   readonly closedAt: string | null
   readonly attempts: number
@@ -48,6 +51,14 @@ export function resultOf({ challengeId, outcome, reason, advice, closedAt }: Cha
   }
 }
 
+/** A way that a code may go. */
+export interface Way {
+  readonly channel: Channel
+  readonly destination: string
+  readonly mobileCarrier: string | null
+  readonly smsPrefix?: string
+}
+
 export interface AdmitRequest {
   readonly challengeId: string
   readonly memberId: string
@@ -55,11 +66,12 @@ export interface AdmitRequest {
   readonly destinationVersion: number
   readonly purpose: string
   readonly caller: string
-  readonly channel: Channel
-  readonly destination: string
+  /** Those that policy allows, the preferred one first. */
+  readonly ways: readonly Way[]
+  readonly isSmsForced: boolean
+  /** A number that is being registered, and is not the member's yet. */
+  readonly isForeignNumber: boolean
   readonly language: string
-  readonly mobileCarrier: string | null
-  readonly smsPrefix?: string
   /** HMAC of the end user's address, hex. */
   readonly ipHash?: string
   readonly continues?: string
@@ -69,10 +81,16 @@ export interface AdmitRequest {
   readonly requestHash?: string
 }
 
-export type RefusalReason = 'locked' | 'too_many_challenges' | 'challenge_closed' | 'idempotency_key_reused'
+export type RefusalReason =
+  | 'locked'
+  | 'too_many_challenges'
+  | 'challenge_closed'
+  | 'idempotency_key_reused'
+  /** No provider that policy allows would take a code now. */
+  | 'delivery_unavailable'
 
 /** Which limit was reached, with `too_many_challenges`: for operators, since it tells callers about each other. */
-export type Limit = 'member' | 'destination' | 'cooldown' | 'ip' | 'sms_prefix'
+export type Limit = 'member' | 'destination' | 'registration' | 'cooldown' | 'ip' | 'sms_prefix'
 
 export interface Refused {
   readonly kind: 'refused'
@@ -87,11 +105,13 @@ export interface Refused {
 export type Admission =
   | { readonly kind: 'admitted' | 'existing'; readonly challenge: Challenge }
   | Refused
-  | { readonly kind: 'member_changed' }
+  /** The member has changed since the look at them, or another start took the probe: look again. */
+  | { readonly kind: 'look_again' }
 
 /** C2 (a): see `postgres/functions/20_admit.sql`. */
 export async function admit(sql: Sql, request: AdmitRequest, policy: Policy): Promise<Admission> {
-  const [row] = await sql<[{ answer: Admission }]>`select admit(${json(sql, request)}, ${json(sql, policy)}) as answer`
+  const rules = json(sql, { ...policy, pace: admissionPaceOf(policy) })
+  const [row] = await sql<[{ answer: Admission }]>`select admit(${json(sql, request)}, ${rules}) as answer`
   return row.answer
 }
 
@@ -101,8 +121,8 @@ export async function admittedUnder(
   caller: string,
   { key, requestHash }: { readonly key: string; readonly requestHash: string },
   policy: Policy,
-): Promise<Exclude<Admission, { kind: 'member_changed' }> | undefined> {
-  const [row] = await sql<[{ answer: Exclude<Admission, { kind: 'member_changed' }> | null }]>`
+): Promise<Exclude<Admission, { kind: 'look_again' }> | undefined> {
+  const [row] = await sql<[{ answer: Exclude<Admission, { kind: 'look_again' }> | null }]>`
     select admitted_under(${caller}, ${key}, decode(${requestHash}, 'hex'), challenge_now(), ${json(sql, policy)}) as answer`
   return row.answer ?? undefined
 }
@@ -122,6 +142,10 @@ export type SendStamp =
       /** Hex. */
       readonly nonce: string
       readonly alreadySent: boolean
+      /** The provider is paused, and this request asks whether it still is. */
+      readonly isProbe: boolean
+      /** A provider may have taken an earlier request of this challenge. */
+      readonly askedBefore: boolean
       readonly remainingMs: number
     }
   | SlotWait
@@ -149,22 +173,47 @@ export async function openAndStamp(
   return row.answer
 }
 
-/** A provider accepted the message. @returns the challenge as it stands, and the milliseconds its code still lives */
+/** C4: the provider said for certain that it did not take the only message that was handed to it. */
+export async function takeBackRequest(sql: Sql, challengeId: string): Promise<void> {
+  await sql`select take_back_request(${challengeId})`
+}
+
+/** @returns whether the code goes by this way now, since the provider of its own channel is paused, and that of this one is not */
+export async function moveAroundPause(
+  sql: Sql,
+  challengeId: string,
+  { channel, destination, mobileCarrier, smsPrefix }: Way,
+  policy: Policy,
+): Promise<boolean> {
+  const rules = json(sql, { ...policy, pace: admissionPaceOf(policy) })
+  const [row] = await sql<[{ answer: boolean }]>`
+    select move_around_pause(
+      ${challengeId}, ${channel}, ${destination}, ${mobileCarrier}, ${smsPrefix ?? null}, ${rules}) as answer`
+  return row.answer
+}
+
+/**
+ * A provider accepted the message.
+ *
+ * @param tookMs from the request to the answer
+ * @returns the challenge as it stands, and the milliseconds its code still lives
+ */
 export async function recordSent(
   sql: Sql,
   challengeId: string,
   provider: string,
   providerMessageId: string,
+  tookMs: number,
 ): Promise<{ challenge: Challenge; remainingMs: number }> {
   const [row] = await sql<[{ answer: { challenge: Challenge; remainingMs: number } }]>`
-    select record_sent(${challengeId}, ${provider}, ${providerMessageId}) as answer`
+    select record_sent(${challengeId}, ${provider}, ${providerMessageId}, ${Math.ceil(tookMs)}) as answer`
   return row.answer
 }
 
 export async function moveToChannel(
   sql: Sql,
   challengeId: string,
-  to: { channel: Channel; destination: string; mobileCarrier: string | null; smsPrefix?: string },
+  to: Way,
   policy: Policy,
 ): Promise<{ kind: 'moved' | 'stays' } | { kind: 'refused'; reason: 'sms_prefix' }> {
   const [row] = await sql<[{ answer: { kind: 'moved' | 'stays' } | { kind: 'refused'; reason: 'sms_prefix' } }]>`

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Channel } from '../domain/challenge.ts'
+import type { Challenge } from './challenges.ts'
 import type { Sql } from './connect.ts'
 
 /** How fast each channel's provider is called, and when it counts as dead; 0 is no limit. */
@@ -12,19 +13,36 @@ export type Pace = Readonly<Record<Channel, { readonly provider: string; readonl
   readonly failuresBeforePause: number
   /** How often a dead provider is tried again, by one request. */
   readonly probeMs: number
+  /** However long a provider asks to be left alone, one request asks again after so long. */
+  readonly pauseMostMs: number
 }
+
+/** When a provider counts as dead, and how long a pause lasts before it is asked again. */
+type PauseRules = Pick<Config<'providers'>['providers'], 'failuresBeforePause' | 'pauseMostMs'>
+
+/** Who sends by a channel (D1). */
+const PROVIDER_OF = { sms: { provider: 'vonage' }, email: { provider: 'sendgrid' } } as const
 
 /** Often enough that a recovery is seen within a second, and nothing to a provider that is dead. */
 const PROBE_MS = 1_000
 
 export const paceOf = (
-  { perSecond, failuresBeforePause }: Pick<Config<'providers'>['providers'], 'perSecond' | 'failuresBeforePause'>,
+  { perSecond, failuresBeforePause, pauseMostMs }: PauseRules & Pick<Config<'providers'>['providers'], 'perSecond'>,
   providers: Readonly<Record<Channel, { readonly id: string }>>,
 ): Pace => ({
   sms: { provider: providers.sms.id, perSecond: perSecond.sms },
   email: { provider: providers.email.id, perSecond: perSecond.email },
   failuresBeforePause,
   probeMs: PROBE_MS,
+  pauseMostMs,
+})
+
+/** What an admission asks of the providers: which of them takes codes now (C2). */
+export const admissionPaceOf = ({ failuresBeforePause, pauseMostMs }: PauseRules) => ({
+  ...PROVIDER_OF,
+  failuresBeforePause,
+  probeMs: PROBE_MS,
+  pauseMostMs,
 })
 
 /** A wish to call a provider now. */
@@ -43,6 +61,7 @@ export interface SlotWait {
   /** Until the slot where one is reserved, else until it is worth asking again. At least 1. */
   readonly inMs: number
   readonly isReserved: boolean
+  readonly challenge: Challenge
   /** For so long a send could still begin; negative where it is too late. */
   readonly leftMs: number
 }

@@ -4,11 +4,12 @@
  */
 import type { Sql } from './connect.ts'
 
-/** How long things are kept, in days. */
-export interface RetentionDays {
+/** How long things are kept. */
+export interface RetentionTimes {
   readonly receiptDays: number
   readonly outboxDays: number
   readonly destinationDays: number
+  readonly refusedStartHours: number
   readonly challengeDays: number
   readonly campaignDays: number
 }
@@ -23,7 +24,7 @@ export interface Purge {
 const DAY = 86_400
 const HOUR = 3_600
 
-export function purges(sql: Sql, days: RetentionDays): Purge[] {
+export function purges(sql: Sql, times: RetentionTimes): Purge[] {
   const ago = (seconds: number) => sql`challenge_now() - make_interval(secs => ${seconds})`
   const purge = (kind: string, call: (most: number) => ReturnType<typeof sql>): Purge => ({
     kind,
@@ -38,26 +39,27 @@ export function purges(sql: Sql, days: RetentionDays): Purge[] {
     purge(
       table,
       (most) =>
-        sql`forget_of_campaigns(${table}::text::regclass, ${inOrderOf}, ${ago(days.campaignDays * DAY)}, ${most})`,
+        sql`forget_of_campaigns(${table}::text::regclass, ${inOrderOf}, ${ago(times.campaignDays * DAY)}, ${most})`,
     )
-  const receipts = days.receiptDays * DAY
-  const challenges = ago(days.challengeDays * DAY)
+  const receipts = times.receiptDays * DAY
+  const challenges = ago(times.challengeDays * DAY)
   return [
     purge('addresses', (most) => sql`forget_addresses(${ago(DAY)}, ${most})`),
     older('idempotency_keys', 'created_at', DAY),
     older('request_keys', 'created_at', DAY),
+    older('refused_starts', 'at', times.refusedStartHours * HOUR),
     older('receipts', 'received_at', receipts),
     purge('member_notices', (most) => sql`forget_member_notices(${ago(receipts)}, ${most})`),
     older('page_sessions', 'expires_at', HOUR),
     // The same browser may come again by a link that it spent, while its session lasts.
     older('page_links', 'expires_at', 2 * HOUR),
-    older('outbox_sent', 'occurred_at', days.outboxDays * DAY),
-    purge('destinations', (most) => sql`forget_destinations(${ago(days.destinationDays * DAY)}, ${most})`),
+    older('outbox_sent', 'occurred_at', times.outboxDays * DAY),
+    purge('destinations', (most) => sql`forget_destinations(${ago(times.destinationDays * DAY)}, ${most})`),
     purge('challenges', (most) => sql`forget_challenges(${challenges}, ${most})`),
     purge('challenges_with_later_id', (most) => sql`forget_challenges_with_later_id(${challenges}, ${most})`),
-    older('member_unlocks', 'at', days.challengeDays * DAY),
-    older('outbox_replays', 'done_at', days.challengeDays * DAY),
-    older('exemptions', 'until', days.campaignDays * DAY),
+    older('member_unlocks', 'at', times.challengeDays * DAY),
+    older('outbox_replays', 'done_at', times.challengeDays * DAY),
+    older('exemptions', 'until', times.campaignDays * DAY),
     ofCampaigns('campaign_members', 'member_id'),
     ofCampaigns('campaign_notices', 'member_id'),
     ofCampaigns('campaign_history', 'at'),

@@ -23,6 +23,13 @@ export interface SupportView {
   } | null
   /** The last time. */
   readonly unlocked: { readonly at: string; readonly by: string; readonly why: string | null } | null
+  /** The newest first; of the last day. `reason` is one word for operators. */
+  readonly refusedStarts: readonly {
+    readonly purpose: string
+    readonly caller: string
+    readonly reason: string
+    readonly at: string
+  }[]
   /** The newest first. */
   readonly challenges: readonly (Challenge & { readonly admittedAt: string })[]
 }

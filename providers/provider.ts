@@ -11,6 +11,8 @@ export interface Message {
   /** A number or sender id for SMS, an address for e-mail. */
   readonly from: string
   readonly text: string
+  /** D6: for how long it is worth delivering, where the provider can be told (SendGrid cannot); for ever where absent. */
+  readonly ttlSeconds?: number
   /** E-mail only. */
   readonly subject?: string
   readonly html?: string

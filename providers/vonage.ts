@@ -69,7 +69,10 @@ export async function vonageAuthorization({
   return new Auth({ applicationId, privateKey }).createBearerHeader()
 }
 
-function smsParams({ reference, to, from, text }: Message) {
+/** The Messages API names no least `ttl` of an SMS; Vonage's SMS API, to the same networks, takes 20 s and more. */
+const LEAST_TTL_SECONDS = 20
+
+function smsParams({ reference, to, from, text, ttlSeconds }: Message) {
   return {
     channel: 'sms',
     messageType: 'text',
@@ -77,6 +80,7 @@ function smsParams({ reference, to, from, text }: Message) {
     from,
     text,
     clientRef: reference,
+    ...(ttlSeconds !== undefined && { ttl: Math.max(ttlSeconds, LEAST_TTL_SECONDS) }),
     // Vonage chooses by the text: GSM-7 where it can, so that English keeps its 160 characters.
     sms: { encodingType: 'auto' },
   } as const

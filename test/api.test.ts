@@ -245,6 +245,13 @@ describe('an end user’s address (C9)', () => {
     ['192.0.2.1', '::ffff:192.0.2.1'],
     ['192.0.2.1', '::FFFF:c000:0201'],
     ['::', '::1'],
+    // As proxies write them (F06): the port is another one for each connection.
+    ['203.0.113.7', '203.0.113.7:41001'],
+    ['203.0.113.7:41001', '203.0.113.7:41002'],
+    ['203.0.113.7', '[::ffff:203.0.113.7]:41001'],
+    ['[2001:db8::1]:443', '[2001:db8::1]:444'],
+    ['[2001:db8::1]', '2001:db8::2'],
+    ['[fe80::1%eth0]:443', 'fe80::1'],
   ])('%s and %s count as one', (a, b) => {
     expect(hashIp(key, a)).toBe(hashIp(key, b))
   })
@@ -252,6 +259,9 @@ describe('an end user’s address (C9)', () => {
     ['192.0.2.1', '192.0.2.2'],
     ['2001:db8:1:2::1', '2001:db8:1:3::1'],
     ['::', '1::'],
+    ['203.0.113.7:41001', '203.0.113.8:41001'],
+    ['[2001:db8:1:2::1]:443', '[2001:db8:1:3::1]:443'],
+    ['no address:1', 'no address:2'],
   ])('%s and %s count as two', (a, b) => {
     expect(hashIp(key, a)).not.toBe(hashIp(key, b))
   })
@@ -266,6 +276,17 @@ describe('an end user’s address (C9)', () => {
     }
     expect((await ask('198.51.100.7')).statusCode).toBe(201)
     expectProblem(await ask('::ffff:198.51.100.7'), 429, 'too_many_challenges')
+    expectProblem(await ask('198.51.100.7:41001'), 429, 'too_many_challenges')
+    expectProblem(await ask('[::ffff:198.51.100.7]:41002'), 429, 'too_many_challenges')
+    for (const none of [
+      '198.51.100.7:',
+      '198.51.100.7:1234567',
+      '[198.51.100.7]:1',
+      '[2001:db8::1',
+      'example.jp:443',
+    ]) {
+      expectProblem(await ask(none), 400, 'invalid_request')
+    }
     expect((await ask('198.51.100.8')).statusCode).toBe(201)
     for (const _ of [1, 2]) expect((await ask('198.51.100.200')).statusCode).toBe(201)
     const [row] = await api.system.sql<[{ kept: number }]>`

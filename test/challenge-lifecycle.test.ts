@@ -6,9 +6,10 @@ import { type WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio
 import { type ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startChallenge } from '../client/start-challenge.ts'
+import { startChallenge, type ChallengeStarter } from '../client/start-challenge.ts'
 import { cancelChallenge, verifyCode } from '../client/verify-code.ts'
-import { readChallenge } from '../postgres/challenges.ts'
+import { admitChallenge } from '../postgres/admission.ts'
+import { readChallenge, takeBackRequest } from '../postgres/challenges.ts'
 import { challengeWorkflowId } from '../workflows/ids.ts'
 import { challengeStatusQuery, verifyCodeSignal, verifyCodeUpdate } from '../workflows/messages.ts'
 import { holdHead } from './support/head-lock.ts'
@@ -151,26 +152,43 @@ describe('a start that reaches Temporal directly and is refused', () => {
 it('the code of the earlier message costs no attempt while the newer one waits for its provider (C8)', async () => {
   const memberId = await system.addMember()
   const { code } = await start(memberId)
-  await system.sql`
-    insert into provider_pace (provider, limited_until) values ('vonage', challenge_now() + interval '1 minute')
-    on conflict (provider) do update set limited_until = excluded.limited_until`
-  try {
-    const request = { memberId, purpose: 'redeem_benefit', caller: 'test' }
-    const newer = await startChallenge({ ...system, policy: system.config.policy }, request)
-    if (!('challenge' in newer)) throw new Error('it was not admitted')
-    const { challengeId } = newer.challenge
-    expect(await judgeFor(system, challengeId, code)).toMatchObject({ result: 'older_code', attemptsLeft: 5 })
-    expect(await judgeFor(system, challengeId, wrongCode(code))).toMatchObject({
-      result: 'wrong_code',
-      attemptsLeft: 4,
+  const newer = await admitChallenge(system.sql, system.config.policy, {
+    challengeId: uuidv7(),
+    memberId,
+    purpose: 'redeem_benefit',
+    caller: 'test',
+  })
+  if (!('challenge' in newer)) throw new Error('it was not admitted')
+  const { challengeId } = newer.challenge
+  expect(await judgeFor(system, challengeId, code)).toMatchObject({ result: 'older_code', attemptsLeft: 5 })
+  const wrong = randomUUID()
+  for (const attempt of [wrong, wrong, randomUUID()]) {
+    expect(await judgeFor(system, challengeId, wrongCode(code), attempt)).toMatchObject({
+      result: 'not_sent_yet',
+      attemptsLeft: 5,
     })
-    await newer.started
-    await (
-      await cancelChallenge({ ...system, policy: system.config.policy }, challengeId)
-    )?.told
-  } finally {
-    await system.sql`delete from provider_pace`
   }
+  await (
+    await cancelChallenge({ ...system, policy: system.config.policy }, challengeId)
+  )?.told
+})
+
+it('a code that its provider certainly did not take is not_sent_yet also for who guesses it (C4)', async () => {
+  const memberId = await system.addMember()
+  const { challengeId, code } = await start(memberId)
+  const isSent = async () => (await readChallenge(system.sql, challengeId))?.sentAt ?? undefined
+  await system.until(isSent)
+  // As after a 429: it was stamped, and no message is out.
+  await system.sql`update challenges set sent_at = null where challenge_id = ${challengeId}`
+  await takeBackRequest(system.sql, challengeId)
+  expect(await judgeFor(system, challengeId, code)).toMatchObject({
+    result: 'not_sent_yet',
+    attemptsLeft: 5,
+    challenge: { outcome: null, expiresAt: null },
+  })
+  // A later request may have been taken, so the code counts again.
+  await system.sql`update challenges set asked_at = challenge_now() where challenge_id = ${challengeId}`
+  expect(await judgeFor(system, challengeId, code)).toMatchObject({ result: 'verified' })
 })
 
 describe('a cancelled challenge', () => {
@@ -226,14 +244,17 @@ describe('a cancelled challenge', () => {
 
   it('before its code could be sent shows as Canceled at once', async () => {
     const memberId = await system.addMember()
-    const hold = await system.sql`
-      insert into provider_pace (provider, limited_until) values ('vonage', challenge_now() + interval '1 minute')
-      on conflict (provider) do update set limited_until = excluded.limited_until`
-    expect(hold.count).toBe(1)
+    // Once it is admitted its provider is paused.
+    const execute = async (options: Parameters<NonNullable<ChallengeStarter['execute']>>[0]) => {
+      await system.sql`
+        insert into provider_pace (provider, limited_until) values ('vonage', challenge_now() + interval '1 minute')
+        on conflict (provider) do update set limited_until = excluded.limited_until`
+      return system.temporal.workflow.start('otpChallenge', options)
+    }
     try {
       const started = await startChallenge(
-        { ...system, policy: system.config.policy },
-        { memberId, purpose: 'redeem_benefit', caller: 'test' },
+        { ...system, policy: system.config.policy, execute },
+        { memberId, purpose: 'redeem_benefit', caller: 'test', channel: 'sms' },
       )
       if (!('challenge' in started)) throw new Error('it was not admitted')
       await started.started

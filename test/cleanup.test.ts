@@ -7,12 +7,20 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCleanupActivities } from '../activities/cleanup.ts'
 import { admitChallenge } from '../postgres/admission.ts'
+import { keepRefusedStart } from '../postgres/refused-starts.ts'
 import { forgetABatch } from './support/forget.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
-const RETENTION = { receiptDays: 7, outboxDays: 7, destinationDays: 30, challengeDays: 365, campaignDays: 365 }
+const RETENTION = {
+  receiptDays: 7,
+  outboxDays: 7,
+  destinationDays: 30,
+  challengeDays: 365,
+  campaignDays: 365,
+  refusedStartHours: 24,
+}
 
 let system: System
 beforeAll(async () => {
@@ -37,6 +45,11 @@ async function keep() {
   await system.sql`
     select apply_receipts('sendgrid', ${events}, ${same(challengeId)}, ${same('m')}, ${['accepted', 'delivered', 'failed']},
       ${same('x')}, ${same(new Date().toISOString())})`
+}
+/** Starts that were refused: a day old. */
+const refusedStarts = async () => {
+  const [row] = await system.sql<[{ count: number }]>`select count(*)::int as count from refused_starts`
+  return row.count
 }
 const kept = async () => {
   const [row] = await system.sql<[{ addresses: number; keys: number; receipts: number }]>`
@@ -76,6 +89,12 @@ describe('the cleanup', () => {
   it('runs each hour by a schedule that forgets what the configuration says, and the sweep forgets nothing', async () => {
     await system.shiftClock(0)
     await keep()
+    await keepRefusedStart(
+      system.sql,
+      { memberId: await system.addMember(), purpose: 'view_membership', caller: 'test' },
+      'member',
+    )
+    expect(await refusedStarts()).toBe(1)
     await system.shiftClock(8 * DAY_MS)
     await system.process('workers/challenge-worker.ts', { OTP_SWEEP_INTERVAL_SECONDS: '1' })
     const schedule = system.temporal.schedule.getHandle('otp-challenge-cleanup')
@@ -85,7 +104,7 @@ describe('the cleanup', () => {
     await system.until(async () => (await sweep.describe()).info.numActionsTaken >= 2)
     expect(await kept()).toEqual({ addresses: 1, keys: 2, receipts: 3 })
     await schedule.trigger()
-    await system.until(async () => (await kept()).receipts === 0)
+    await system.until(async () => (await kept()).receipts === 0 && (await refusedStarts()) === 0)
     expect(await kept()).toEqual({ addresses: 0, keys: 0, receipts: 0 })
   })
 

@@ -517,6 +517,37 @@ describe('a code that is still being sent', () => {
     expect(() => formOf(other.page, `${other.path}/send`)).toThrow('no such form')
   })
 
+  it('waits for its provider without a clock, and what is typed costs no attempt (F21)', async () => {
+    const slow = api.server({}, { OTP_SEND_WAIT_SECONDS: '1' })
+    const memberId = await api.system.addMember({ email: null })
+    const [member] = await api.system.sql<[{ phone: string }]>`select phone from members where member_id = ${memberId}`
+    await api.system.simulators.faults({ to: member.phone, status: 429, retryAfterSeconds: 3_600, times: 1 })
+    const link = (id: string) =>
+      pageLink(api, { memberId: id, page: 'code-entry', purpose: 'redeem_benefit', returnUrl: RETURN_URL })
+    try {
+      const browser = createMemberBrowser(slow)
+      const path = String((await browser.open(await link(memberId))).headers.location)
+      const page = await api.system.until(async () => {
+        const { body } = await browser.get(path)
+        return body.includes('data-countdown="expiry"') ? undefined : body
+      })
+      expect(wordsOf(page)).toContain('送信しています')
+      const answer = await browser.post(path, { ...formOf(page, path), code: '123456' })
+      const said = (await browser.get(String(answer.headers.location))).body
+      expect(noticeOf(said)).toContain('まだ送信されていません')
+      expect(said).not.toContain('data-countdown="expiry"')
+      expect((await challengeOf({ memberId })).attempts).toBe(0)
+
+      const other = createMemberBrowser(slow)
+      const refused = String(
+        (await other.open(await link(await api.system.addMember({ email: null })))).headers.location,
+      )
+      expect(noticeOf((await other.get(refused)).body)).toContain('現在、メッセージを送信できません')
+    } finally {
+      await api.system.sql`delete from provider_pace`
+    }
+  })
+
   it('cannot be begun while Temporal or Postgres is away: the page says so, and later it begins by itself', async () => {
     const broken = api.server({
       temporal: new Proxy(api.system.temporal, {

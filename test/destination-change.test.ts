@@ -526,7 +526,8 @@ describe('what goes wrong on the way', () => {
     expect(page.body).toContain('notice warning')
     await api.system.shiftClock(590_000)
     await api.system
-      .sql`update challenges set admitted_at = admitted_at - interval '1 minute' where member_id = ${memberId}`
+      .sql`update challenges set admitted_at = admitted_at - interval '1 minute', send_began_at = send_began_at - interval '1 minute'
+        where member_id = ${memberId}`
     expect(await visit.send('/code/send')).toBe('/code')
     expect(await visit.send('/code', { code: await codeTo(api, number) })).toBe('/choice')
   })

@@ -8,7 +8,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Policy } from '../config.ts'
 import { admitChallenge, type AdmissionRequest } from '../postgres/admission.ts'
 import { closeChallenge, type Limit } from '../postgres/challenges.ts'
+import { applyMemberChanges } from '../postgres/members.ts'
 import { readCodeEntry } from '../postgres/page-visits.ts'
+import { forgetABatch } from './support/forget.ts'
 import { startSystem, type System } from './support/system.ts'
 
 let system: System
@@ -130,6 +132,103 @@ describe('the number of challenges', () => {
     const memberIds = await Promise.all(phones.map((phone) => system.addMember({ phone })))
     const admissions = await Promise.all(memberIds.map((memberId) => admit({ memberId, ...more }, policy)))
     expect(admissions.filter(({ kind }) => kind === 'admitted')).toHaveLength(3)
+  })
+})
+
+describe('a number that others register (F19)', () => {
+  const policy = { limitPer10Minutes: 5, limitPer24Hours: 20, registrationLimitPer24Hours: 3 }
+  const registering = (phone: string) => ({
+    purpose: 'register_phone',
+    registering: { e164: phone, country: 'JP' },
+  })
+
+  it('has a small budget of its own for them, and its owner gets a code however many ask', async () => {
+    const phone = aPhone()
+    const owner = await system.addMember({ phone })
+    const others = await Promise.all(Array.from({ length: 20 }, () => system.addMember()))
+    const all = await Promise.all(others.map((memberId) => admit({ memberId, ...registering(phone) }, policy)))
+    expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(3)
+    const refused = all.filter(({ kind }) => kind === 'refused')
+    expect(refused).toEqual(Array.from({ length: 17 }, () => refusal(86_400, 'registration')))
+    for (let n = 0; n < 5; n++) expect((await admit({ memberId: owner }, policy)).kind).toBe('admitted')
+    expect(await admit({ memberId: owner }, policy)).toMatchObject({ kind: 'refused', limit: 'member' })
+  })
+
+  it('is no other’s for the member who has it', async () => {
+    const phone = aPhone()
+    const owner = await system.addMember({ phone })
+    for (let n = 0; n < 5; n++)
+      expect((await admit({ memberId: owner, ...registering(phone) }, policy)).kind).toBe('admitted')
+  })
+})
+
+describe('a challenge that waited for its provider', () => {
+  it('counts from its send where its limits were given back meanwhile', async () => {
+    const policy = { limitPer10Minutes: 1, cooldownSeconds: 30 }
+    const memberId = await system.addMember()
+    const id = idOf(await admit({ memberId }, policy))
+    await later(300)
+    await system.sql`update challenges set send_began_at = challenge_now(), asked_at = challenge_now() where challenge_id = ${id}`
+    await later(1)
+    expect(await admit({ memberId, channel: 'email' }, policy)).toEqual(refusal(599, 'member'))
+    expect(await admit({ memberId }, { cooldownSeconds: 30 })).toEqual(refusal(29, 'cooldown'))
+    await later(598)
+    expect(await admit({ memberId }, policy)).toEqual(refusal(1, 'member'))
+    await later(1)
+    expect((await admit({ memberId }, policy)).kind).toBe('admitted')
+  })
+
+  it('counts from its admission where it was sent soon', async () => {
+    const policy = { limitPer10Minutes: 1 }
+    const memberId = await system.addMember()
+    const id = idOf(await admit({ memberId }, policy))
+    await later(20)
+    await system.sql`update challenges set send_began_at = challenge_now() where challenge_id = ${id}`
+    expect(await admit({ memberId }, policy)).toEqual(refusal(580, 'member'))
+  })
+})
+
+describe('a refused start', () => {
+  const keptOf = (memberId: string) => system.sql<{ purpose: string; caller: string; reason: string }[]>`
+    select purpose, caller, reason from refused_starts where member_id = ${memberId} order by at`
+
+  it('is kept with its reason, and the newest twenty of a member', async () => {
+    const memberId = await system.addMember()
+    await admit({ memberId }, {})
+    for (let n = 0; n < 25; n++) {
+      await admit({ memberId, purpose: n < 10 ? 'redeem_benefit' : 'view_membership' }, { limitPer10Minutes: 1 })
+    }
+    const kept = await keptOf(memberId)
+    expect(kept).toHaveLength(20)
+    expect(kept.at(0)).toEqual({ purpose: 'redeem_benefit', caller: 'test', reason: 'member' })
+    expect(kept.at(-1)).toEqual({ purpose: 'view_membership', caller: 'test', reason: 'member' })
+  })
+
+  it('is kept where there is nothing to send to, and not for whom nobody knows', async () => {
+    const memberId = await system.addMember({ phone: null, email: null })
+    await admit({ memberId }, {})
+    expect(await keptOf(memberId)).toMatchObject([{ reason: 'no_destination' }])
+    await admit({ memberId: 'nobody' }, {})
+    await admit({ memberId, purpose: 'not_a_purpose' }, {})
+    expect(await keptOf('nobody')).toEqual([])
+    expect(await keptOf(memberId)).toHaveLength(1)
+  })
+
+  it('is forgotten when its time is over, and with its member', async () => {
+    const [stays, erased] = [
+      await system.addMember({ phone: null, email: null }),
+      await system.addMember({ phone: null, email: null }),
+    ]
+    await admit({ memberId: stays }, {})
+    await admit({ memberId: erased }, {})
+    await applyMemberChanges(system.sql, 0, [{ memberId: erased, offset: '9', status: 'erased', version: null }])
+    expect(await keptOf(erased)).toEqual([])
+    await later(23 * 3_600)
+    await forgetABatch(system.sql, { refusedStartHours: 24 })
+    expect(await keptOf(stays)).toHaveLength(1)
+    await later(2 * 3_600)
+    expect(await forgetABatch(system.sql, { refusedStartHours: 24 })).toBe(false)
+    expect(await keptOf(stays)).toEqual([])
   })
 })
 

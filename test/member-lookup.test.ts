@@ -94,6 +94,22 @@ describe('a look at a member', () => {
     })
   })
 
+  it('says why starts were refused, the newest first, and not whereto they were', async () => {
+    const memberId = await api.system.addMember({ phone: null, email: 'a..b@example.jp' })
+    await api.call('POST', '/v1/challenges', { body: { memberId, purpose: 'view_membership' } })
+    await api.call('POST', '/v1/challenges', { as: 'other', body: { memberId, purpose: 'redeem_benefit' } })
+    const answer = await look(memberId)
+    const at = expect.any(String) as string
+    expect(answer.json()).toMatchObject({
+      refusedStarts: [
+        { purpose: 'redeem_benefit', reason: 'undeliverable_email', startedBy: 'other', at },
+        { purpose: 'view_membership', reason: 'undeliverable_email', startedBy: 'web', at },
+      ],
+      challenges: [],
+    })
+    expect(answer.body).not.toContain('a..b')
+  })
+
   it('says where the next code would go and why', async () => {
     const { sql } = api.system
     const addMember = (fields: MemberFields) => api.system.addMember(fields)

@@ -288,6 +288,27 @@ describe('whatever asks where codes go', () => {
     expect(row!['mobile_carrier']).toBeNull()
   })
 
+  it('an SMS to the own number has the sender of the carrier that a later event names for it', async () => {
+    const memberId = await live([
+      { event: { carrier: 'docomo' }, at: 0 },
+      { own: { phone: B }, at: 1 },
+      { event: { phone: B, carrier: 'Y!mobile' }, at: 2 },
+      // Of something else.
+      { event: { phone: B, carrier: 'Y!mobile', email: 'other@example.jp' }, at: 3 },
+    ])
+    const admission = await admitChallenge(system.sql, system.config.policy, {
+      challengeId: uuidv7(),
+      memberId,
+      purpose: 'view_membership',
+      caller: 'test',
+      channel: 'sms',
+    })
+    expect(admission.kind).toBe('admitted')
+    const [row] = await system.sql`select destination, mobile_carrier from challenges
+      where member_id = ${memberId} and purpose = 'view_membership'`
+    expect(row).toEqual({ destination: B, mobile_carrier: 'Y!mobile' })
+  })
+
   it('mandatory SMS goes by the own number, and is over when that cannot be reached', async () => {
     const memberId = await registered()
     await system.sql`insert into enrollments (member_id, mandatory_since) values (${memberId}, '2026-01-01')`
@@ -322,7 +343,7 @@ describe('whatever asks where codes go', () => {
   })
 
   const pace = paceOf(
-    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0, pauseMostMs: 30_000 },
     { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
   )
   const campaignRules = { ...RULES, enforceAfterSeconds: 60, leaseSeconds: 30, pace }

@@ -46,6 +46,9 @@ it.each([
   ['1', '[::ffff:203.0.113.7]:80', '203.0.113.7'],
   ['1', 'fe80::1%eth0', 'fe80::1'],
   ['1', 'no address', 'no address'],
+  ['1', '198.51.100.1:443, 203.0.113.7:41001', '203.0.113.7'],
+  ['1', '[2001:db8::1]:443', '2001:db8::'],
+  ['1', '[2001:db8::1]', '2001:db8::'],
 ])('behind %s proxies, "%s" counts as %s', async (hops, forwarded, address) => {
   expect(await openedBy(hops, forwarded)).toBe(hashOf(address))
 })

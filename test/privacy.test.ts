@@ -72,6 +72,8 @@ async function knownEverywhere(campaignId: string) {
     ${sql.json({ memberId, until: '2027-01-31T00:00:00Z' })}, ${randomUUID()}, now())`
   await sql`insert into member_unlocks (member_id, at, by_whom, why, failures)
     values (${memberId}, now(), 'test', ${`why-${mark}`}, 3)`
+  await sql`insert into refused_starts (member_id, purpose, caller, reason, at)
+    values (${memberId}, 'view_membership', ${`caller-${mark}`}, 'member', now())`
   const session = randomBytes(32)
   await sql`insert into page_links (token_hash, member_id, page, caller, return_url, expires_at)
     values (${randomBytes(32)}, ${memberId}, 'code-entry', 'test', ${`https://bank.example/${mark}`}, now())`
@@ -104,6 +106,7 @@ describe('a tombstone', () => {
       'exemptions',
       'campaign_log',
       'member_unlocks',
+      'refused_starts',
       'page_links',
       'page_visits',
       'destination_visits',

@@ -35,6 +35,7 @@ function refused(changes: Changes, names: readonly Section[] = ALL): string[] {
 const LIMITS = [
   'OTP_CALLER_REQUESTS_PER_SECOND',
   'OTP_COOLDOWN_SECONDS',
+  'OTP_REGISTRATION_LIMIT_PER_24_HOURS',
   'OTP_LIMIT_PER_10_MINUTES',
   'OTP_LIMIT_PER_24_HOURS',
   'OTP_IP_LIMIT_PER_10_MINUTES',

@@ -2,44 +2,57 @@
  * D8, D6: the configured number a second holds for all workers together; what one worker learns of a provider (a 429 with
  * its Retry-After, that it is dead, that it is back) holds for all; and nobody new waits behind those who wait already.
  */
-import { WorkflowFailedError } from '@temporalio/client'
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startChallenge, type Start, type StartRequest } from '../client/start-challenge.ts'
 import type { Fault } from '../local/simulators/faults.ts'
 import { connect, type Sql } from '../postgres/connect.ts'
 import { createDatabase, type TestDatabase } from './support/database.ts'
-import { begin, endedOnceAs, endingOf, executionOf } from './support/endings.ts'
+import { begin, endedOnceAs, endingOf } from './support/endings.ts'
 import { mostInASecond } from './support/most-in-a-second.ts'
 import { lengthened, patience } from './support/speed.ts'
 import { startSystem, type System } from './support/system.ts'
 
 const WORKER = 'workers/challenge-worker.ts'
+const RULES = { failuresBeforePause: 3, probeMs: 1_000, pauseMostMs: 30_000 }
 
 describe('slots', () => {
   let database: TestDatabase
   let sql: Sql
+  const stopClockAt = (seconds: number) =>
+    sql.unsafe(`create or replace function challenge_now() returns timestamptz language sql volatile
+      as $$ select timestamptz '2026-11-25T00:00:00Z' + interval '${seconds} seconds' $$`)
   beforeAll(async () => {
     database = await createDatabase()
     sql = connect(database.url, { poolSize: 10, name: 'test' })
-    await sql`create or replace function challenge_now() returns timestamptz language sql volatile
-      as $$ select timestamptz '2026-11-25T00:00:00Z' $$`
+    await stopClockAt(0)
   })
-  afterEach(() => sql`delete from provider_pace`)
+  afterEach(async () => {
+    await sql`delete from provider_pace`
+    await stopClockAt(0)
+  })
   afterAll(async () => {
     await sql?.end()
     await database?.drop()
   })
 
-  const take = async ({ perSecond = 20, withinMs = 60_000, failuresBeforePause = 3 } = {}) => {
+  /** When to come again; null to go ahead, as the probe where the provider is paused. */
+  const take = async ({
+    perSecond = 20,
+    withinMs = 60_000,
+    failuresBeforePause = 3,
+    holder = null as string | null,
+  } = {}) => {
     const sms = { provider: 'vonage', perSecond }
-    const pace = { sms, email: sms, withinMs, holdsSlot: false, failuresBeforePause, probeMs: 1_000 }
-    const [row] = await sql<[{ wait: { why: string; inMs: number; isReserved: boolean } | null }]>`
-      select take_slot('sms', ${sql.json(pace)}) as wait`
-    return row.wait
+    const pace = { ...RULES, sms, email: sms, withinMs, holdsSlot: false, failuresBeforePause }
+    const [row] = await sql<[{ turn: { why: string; inMs: number; isReserved: boolean } | { isProbe: true } | null }]>`
+      select take_slot('sms', ${sql.json(pace)}, ${holder}) as turn`
+    return row.turn !== null && 'why' in row.turn ? row.turn : null
   }
   const fail = async (kind: 'limited' | 'temporary' | 'permanent', { pauseMs = 0, tookMs = 0 } = {}) => {
     const [row] = await sql<[{ stopped: boolean }]>`
       select note_send_error('vonage', ${kind}, ${pauseMs}, ${tookMs},
-        ${sql.json({ failuresBeforePause: 3, probeMs: 1_000 })}) as stopped`
+        ${sql.json(RULES)}) as stopped`
     return row.stopped
   }
 
@@ -107,6 +120,43 @@ describe('slots', () => {
     expect(await take()).toMatchObject({ why: 'limited' })
   })
 
+  it('a 429 that asks for an hour lets one ask again after 30 s, and its answer ends the pause for all', async () => {
+    await fail('limited', { pauseMs: 3_600_000 })
+    expect(await take()).toEqual({ why: 'limited', inMs: 30_000, isReserved: false })
+    await stopClockAt(29)
+    expect(await take()).toMatchObject({ why: 'limited', inMs: 1_000 })
+    await stopClockAt(30)
+    const turns = await Promise.all(Array.from({ length: 20 }, () => take()))
+    expect(turns.filter((wait) => wait === null)).toHaveLength(1)
+    // One that was on its way when the pause began says nothing of what is now.
+    await sql`select note_answer('vonage', 30000)`
+    expect(await take()).toMatchObject({ why: 'limited', inMs: 30_000 })
+    await sql`select note_answer('vonage', 200)`
+    expect(await take()).toBeNull()
+  })
+
+  it('a probe that is refused renews the pause, by what it was told', async () => {
+    await fail('limited', { pauseMs: 3_600_000 })
+    await stopClockAt(30)
+    expect(await take()).toBeNull()
+    await fail('limited', { pauseMs: 10_000, tookMs: 100 })
+    expect(await take()).toMatchObject({ why: 'limited', inMs: 10_000 })
+    await stopClockAt(40)
+    expect(await take()).toBeNull()
+  })
+
+  it('whoever was admitted as the probe asks, and nobody else', async () => {
+    const [admitted, other] = [randomUUID(), randomUUID()]
+    await fail('limited', { pauseMs: 3_600_000 })
+    await stopClockAt(30)
+    const [row] = await sql<[{ isTaken: boolean }]>`
+      select take_probe('vonage', ${admitted}, '0', ${sql.json(RULES)}) as "isTaken"`
+    expect(row.isTaken).toBe(true)
+    expect(await take({ holder: other })).toMatchObject({ why: 'limited', inMs: 30_000 })
+    expect(await take({ holder: admitted })).toBeNull()
+    expect(await take({ holder: admitted })).toMatchObject({ why: 'limited', inMs: 30_000 })
+  })
+
   it('too many failures in a row stop all but one each second; the first answer ends it', async () => {
     expect([await fail('temporary'), await fail('temporary')]).toEqual([false, false])
     expect(await take()).toBeNull()
@@ -149,7 +199,10 @@ interface Started {
   readonly at: number
 }
 
-async function startMany(system: System, count: number): Promise<Started[]> {
+async function startMany(
+  system: Pick<System, 'sql' | 'temporal' | 'config' | 'addMember'>,
+  count: number,
+): Promise<Started[]> {
   const members = await Promise.all(Array.from({ length: count }, () => system.addMember({ email: null })))
   return Promise.all(
     members.map(async (memberId) => {
@@ -172,10 +225,11 @@ async function sentTimes({ sql, until }: System, started: readonly Started[], wi
   return ids.map((id) => times.get(id)!)
 }
 
-const resultOf = (system: System, { memberId }: Started) =>
-  executionOf(system, memberId)
-    .result()
-    .catch((error: unknown) => (error instanceof WorkflowFailedError ? error.cause : error))
+const startOf = (system: System, memberId: string, more: Partial<StartRequest> = {}) =>
+  startChallenge(
+    { ...system, policy: system.config.policy },
+    { memberId, purpose: 'redeem_benefit', caller: 'test', ...more },
+  )
 
 /** How many requests a fault of many `times` has met. */
 async function requestsMet(system: System, times: number): Promise<number> {
@@ -221,8 +275,18 @@ describe('a 429 with Retry-After 3, told to one of two workers', () => {
         select limited_until as "limitedUntil" from provider_pace where provider = 'vonage'`
       return row?.limitedUntil
     })
-    const others = await startMany(system, 30)
-    await sentTimes(system, [...first, ...others])
+    const refused = await Promise.all(
+      Array.from({ length: 30 }, async () => startOf(system, await system.addMember({ email: null }))),
+    )
+    expect(refused).toEqual(
+      refused.map(() => ({
+        kind: 'refused',
+        reason: 'delivery_unavailable',
+        retryAfter: expect.any(Number) as number,
+      })),
+    )
+    await sentTimes(system, first)
+    await sentTimes(system, await startMany(system, 30))
     // Any request but the first would have been accepted.
     const arrivals = (await system.simulators.messages()).map(({ at }) => Date.parse(at))
     expect(arrivals).toHaveLength(31)
@@ -236,28 +300,6 @@ describe('a 429 with Retry-After 3, told to one of two workers', () => {
     const memberId = await system.addMember({ channel: 'email' })
     await begin(system, { memberId })
     expect(await system.until(async () => (await system.codes(memberId))[0], 5_000)).toMatch(/^\d{6}$/)
-  })
-})
-
-describe.each(['sms', 'email'] as const)('a 429 by %s that asks for longer than a code lives', (channel) => {
-  let system: System
-  beforeAll(async () => {
-    system = await startWith({}, 1)
-  })
-  afterAll(() => system?.stop())
-
-  it('ends the challenge at once, and the next one too, without another request', async () => {
-    await system.simulators.faults({ status: 429, retryAfterSeconds: 500, times: 1 })
-    for (const _ of ['the one that is told', 'a later one']) {
-      const memberId = await system.addMember({ channel })
-      const challengeId = await begin(system, { memberId })
-      expect(await resultOf(system, { memberId, challengeId, at: 0 })).toMatchObject({
-        type: 'undeliverable',
-        details: [{ reason: 'too_late', advice: 'contact_center' }],
-      })
-      expect(await endingOf(system, challengeId)).toEqual(endedOnceAs('undeliverable'))
-    }
-    expect(await system.simulators.messages()).toEqual([])
   })
 })
 
@@ -332,6 +374,8 @@ describe('a provider dead for longer than a code may wait, then back', () => {
   let waiting: Started[]
   let newcomers: Started[]
   let requests: { whileDead: number; overMs: number }
+  let refused: Start[]
+  let probes: string[]
   beforeAll(async () => {
     system = await startWith({
       OTP_CODE_TTL_SECONDS: String(MAY_WAIT + MIN_LIFE),
@@ -339,8 +383,13 @@ describe('a provider dead for longer than a code may wait, then back', () => {
       OTP_SMS_PER_SECOND: '20',
       OTP_SWEEP_INTERVAL_SECONDS: '3600',
     })
+    // As a start that was admitted just before its provider was found dead.
+    const unaware = {
+      ...system,
+      config: { ...system.config, policy: { ...system.config.policy, failuresBeforePause: 0 } },
+    }
     await system.simulators.faults({ provider: 'vonage', status: 503, times: DEAD_TIMES })
-    early = await startMany(system, 30)
+    early = await startMany(unaware, 30)
     const isDead = async () => {
       const [row] = await system.sql<[{ failures: number }?]>`select failures from provider_pace`
       return row !== undefined && row.failures >= 10
@@ -348,19 +397,31 @@ describe('a provider dead for longer than a code may wait, then back', () => {
     await system.until(isDead)
     const [met, from] = [await requestsMet(system, DEAD_TIMES), Date.now()]
     const isAfter = (ms: number) => system.until(async () => Date.now() > from + ms, 2 * MAY_WAIT_MS)
+    const asked = Array.from({ length: 20 }, async () => startOf(system, await system.addMember({ email: null })))
+    const answers = await Promise.all(asked)
+    refused = answers.filter(({ kind }) => kind === 'refused')
+    probes = answers.flatMap((start) => ('challenge' in start ? [start.challenge.challengeId] : []))
     // They have waited for a while when it is back, and can wait on.
     await isAfter(0.6 * MAY_WAIT_MS)
-    waiting = await startMany(system, 40)
+    waiting = await startMany(unaware, 40)
     await isAfter(MAY_WAIT_MS + patience(1.5))
     requests = { whileDead: (await requestsMet(system, DEAD_TIMES)) - met, overMs: Date.now() - from }
     await fetch(`${system.simulators.url}/faults`, { method: 'DELETE' })
-    newcomers = await startMany(system, 5)
+    newcomers = await startMany(unaware, 5)
   })
   afterAll(() => system?.stop())
 
   it('is called about once a second meanwhile, however many wait', () => {
     // What was under way when the tenth failure was counted comes on top.
     expect(requests.whileDead).toBeLessThan((requests.overMs / 1_000) * 1.4 + 20)
+  })
+
+  it('starts are refused meanwhile but for some that probe, and told to come again soon', () => {
+    expect(refused.length).toBeGreaterThan(15)
+    for (const start of refused) {
+      expect(start).toMatchObject({ reason: 'delivery_unavailable' })
+      expect('retryAfter' in start ? start.retryAfter : undefined).toBeLessThanOrEqual(2)
+    }
   })
 
   // 2 s, and what a busy machine takes.
@@ -393,7 +454,7 @@ describe('a provider dead for longer than a code may wait, then back', () => {
       select challenge_id as "challengeId", outcome, reason,
         extract(epoch from closed_at - coalesce(send_began_at, admitted_at))::float8 * 1000 as "afterMs"
       from challenges where sent_at is null`
-    const ids = new Set(early.map(({ challengeId }) => challengeId))
+    const ids = new Set([...early.map(({ challengeId }) => challengeId), ...probes])
     expect(ended.every(({ challengeId }) => ids.has(challengeId))).toBe(true)
     expect(ended.length).toBeGreaterThan(early.length * 0.6)
     expect(new Set(ended.map(({ outcome, reason }) => `${outcome}, ${reason}`))).toEqual(

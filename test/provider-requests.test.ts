@@ -17,7 +17,9 @@ import type { Provider } from '../providers/provider.ts'
 import { createSendGrid } from '../providers/sendgrid.ts'
 import { createVonage } from '../providers/vonage.ts'
 import { recordingServer, type Recorded } from './support/recording-server.ts'
+import { begin } from './support/endings.ts'
 import { startSimulators, type Simulators } from './support/simulators.ts'
+import { startSystem } from './support/system.ts'
 
 type Json = Record<string, unknown>
 
@@ -90,9 +92,39 @@ describe('a request over the wire', () => {
     expect(LANGUAGES).toEqual(expect.arrayContaining(['ja', 'en', 'zh-Hans', 'zh-Hant', 'ko']))
   })
 
+  it.each([
+    [583, 583],
+    [20, 20],
+    [4, 20],
+  ])(
+    'says of an SMS that is worth %i s that it is worth %i s, the least that the provider takes',
+    async (life, ttl) => {
+      const [to, from] = DESTINATIONS.sms
+      await providers.sms.send({ reference: randomUUID(), to, from, text: '012345', ttlSeconds: life })
+      const { body } = server.requests.at(-1)!
+      expect(body).toMatchObject({ ttl })
+      expect(smsSendMistakes(body)).toEqual([])
+    },
+  )
+
   it.each(['22471', '0354600124'])('has the sender %s, which the provider takes', async (from) => {
     expect(smsSendMistakes((await wire('sms', 'ja', 'redeem_benefit', from)).body)).toEqual([])
   })
+})
+
+it('the SMS of a challenge says that it is worth delivering for as long as its code lives (D6)', async () => {
+  const system = await startSystem({ VONAGE_BASE_URL: server.url, OTP_CODE_TTL_SECONDS: '300' })
+  try {
+    await system.process('workers/challenge-worker.ts')
+    const challengeId = await begin(system, { memberId: await system.addMember({ email: null }) })
+    const body = await system.until(async () =>
+      server.requests.map((request) => request.body as Json).find((sent) => sent['client_ref'] === challengeId),
+    )
+    expect(body['ttl']).toBeGreaterThan(290)
+    expect(body['ttl']).toBeLessThanOrEqual(300)
+  } finally {
+    await system.stop()
+  }
 })
 
 describe('a destination that we hold for usable', () => {
@@ -172,6 +204,7 @@ const SPOILT: [channel: Channel, what: string, spoil: (body: Json) => unknown, f
   ['sms', 'a text of 1,001 characters', (body) => ({ ...body, text: 'x'.repeat(1_001) }), 'text'],
   ['sms', 'a reference of 101 characters', (body) => ({ ...body, client_ref: 'x'.repeat(101) }), 'client_ref'],
   ['sms', 'a name in camel case', (body) => ({ ...body, clientRef: 'x' }), 'clientRef'],
+  ['sms', 'a life of 19 s', (body) => ({ ...body, ttl: 19 }), 'ttl'],
   ['sms', 'an unknown encoding', (body) => ({ ...body, sms: { encoding_type: 'gsm7' } }), 'sms.encoding_type'],
 ]
 

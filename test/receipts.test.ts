@@ -71,7 +71,7 @@ async function sentChallenges(provider: 'sendgrid' | 'vonage', number: number, i
   return ids
 }
 const record = (provider: 'sendgrid' | 'vonage', id: string) =>
-  recordSent(api.system.sql, id, provider, provider === 'sendgrid' ? `m-${id}` : id)
+  recordSent(api.system.sql, id, provider, provider === 'sendgrid' ? `m-${id}` : id, 100)
 const sentChallenge = async (provider: 'sendgrid' | 'vonage') => (await sentChallenges(provider, 1))[0]!
 
 async function expectRefused(requests: readonly Request[]) {

@@ -19,6 +19,7 @@ export function sampleChallenge(changes: Partial<Challenge> = {}): Challenge {
     purpose: 'redeem_benefit',
     caller: 'bank',
     channel: 'sms',
+    isSmsForced: false,
     destination: '+819012345678',
     language: 'ja',
     continues: null,
@@ -85,6 +86,12 @@ export const CODE_ENTRY_SAMPLES = [
   sample('open', { resendSeconds: 24 }),
   sample('email', { challenge: { channel: 'email', destination: 'hanako@example.jp' }, otherChannel: 'sms' }),
   sample('sending', { challenge: { sentAt: null }, secondsLeft: 600 }),
+  sample('waiting', {
+    challenge: { sentAt: null, expiresAt: null },
+    secondsLeft: 600,
+    said: { verdict: 'not_sent_yet', attemptsLeft: 5 },
+    otherChannel: undefined,
+  }),
   sample('wrong', { said: { verdict: 'wrong_code', attemptsLeft: 3 } }),
   sample('older', { said: { verdict: 'older_code', attemptsLeft: 4 } }),
   sample('invalid', {}, { kind: 'invalid' }),
@@ -96,6 +103,7 @@ export const CODE_ENTRY_SAMPLES = [
   sample('undeliverable', { challenge: { outcome: 'undeliverable', advice: 'update_email' }, otherChannel: undefined }),
   sample('cancelled', { challenge: { outcome: 'cancelled' }, secondsLeft: 0 }),
   sample('too-many', {}, refused({ until: inMinutes(7) })),
+  sample('unavailable', {}, refused({ refusal: 'delivery_unavailable', until: inMinutes(1) })),
   sample('not-begun', undefined, refused({ refusal: 'locked' })),
   sample('done', { challenge: { outcome: 'verified', closedAt: minutesAgo(0) }, proofSeconds: 110 }),
 ]

@@ -81,7 +81,7 @@ function renderForm(model: CodeEntryModel, standing: Standing, isDescribed: bool
 <label for="code">${catalog.text('pages.code.label')}</label>
 <p class="hint" id="code-hint">${catalog.text('pages.code.hint', { digits })}</p>
 <input class="code" id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="64" size="${digits + 2}" required autofocus aria-describedby="${isDescribed ? 'notice code-hint' : 'code-hint'}"${isRefused ? html` aria-invalid="true"` : null} data-code-digits="${digits}">
-<p class="countdown">${catalog.text('pages.code.left')} ${renderCountdown('expiry', standing.secondsLeft)} ${catalog.text('pages.code.until', { time: formatTime(catalog, expiryOf(standing)) })}</p>
+${renderTimeLeft(catalog, standing)}
 <button>${catalog.text('pages.code.submit')}</button>
 </form>
 <p class="quiet">${catalog.text('pages.code.newest')}</p>`
@@ -99,8 +99,12 @@ function renderDestination(catalog: Catalog, path: string, standing: Standing): 
 <noscript><p><a href="${path}">${catalog.text('pages.code.check')}</a></p></noscript>`
 }
 
-const expiryOf = ({ challenge, secondsLeft }: Standing): Date =>
-  challenge.expiresAt === null ? new Date(Date.now() + secondsLeft * 1000) : new Date(challenge.expiresAt)
+/** C4: while the code only waits to be sent no clock runs. */
+function renderTimeLeft(catalog: Catalog, { challenge, secondsLeft }: Standing): SafeHtml | null {
+  if (challenge.expiresAt === null) return null
+  const until = catalog.text('pages.code.until', { time: formatTime(catalog, new Date(challenge.expiresAt)) })
+  return html`<p class="countdown">${catalog.text('pages.code.left')} ${renderCountdown('expiry', secondsLeft)} ${until}</p>`
+}
 
 /** What to do when no code comes. */
 function renderSendAgain(model: CodeEntryModel): SafeHtml | null {

@@ -53,6 +53,8 @@ function attemptNotice(
       advice: catalog.text('pages.code.wrong.advice', { left: said.attemptsLeft }),
     }
   }
+  if (said?.verdict === 'not_sent_yet' && challenge.expiresAt === null)
+    return { ...box(catalog, 'not_sent'), kind: 'info' }
   if (said?.verdict === 'older_code') {
     const time = formatTime(catalog, new Date(challenge.sentAt ?? challenge.sendBeganAt ?? challenge.admittedAt))
     return {
@@ -67,14 +69,15 @@ function attemptNotice(
 function refusalNotice(catalog: Catalog, { refusal, until, advice }: Notice & { kind: 'refused' }): CodeNotice {
   if (refusal === 'locked') return lockNotice(catalog, until)
   if (refusal === 'undeliverable') return undeliverableNotice(catalog, advice)
-  if (refusal !== 'too_many_challenges') return box(catalog, 'cancelled')
+  if (refusal !== 'too_many_challenges' && refusal !== 'delivery_unavailable') return box(catalog, 'cancelled')
+  const words = refusal === 'too_many_challenges' ? 'wait' : 'unavailable'
   return {
     kind: 'warning',
-    title: catalog.text('pages.code.wait.title'),
+    title: catalog.text(`pages.code.${words}.title`),
     advice:
       until === undefined
-        ? catalog.text('pages.code.wait.later')
-        : catalog.text('pages.code.wait.advice', { time: formatTime(catalog, upToMinute(until)) }),
+        ? catalog.text(`pages.code.${words}.later`)
+        : catalog.text(`pages.code.${words}.advice`, { time: formatTime(catalog, upToMinute(until)) }),
   }
 }
 
@@ -97,7 +100,7 @@ const undeliverableNotice = (catalog: Catalog, advice: Advice = 'contact_center'
 
 const box = (
   catalog: Catalog,
-  name: 'expired' | 'superseded' | 'exhausted' | 'cancelled' | 'undelivered',
+  name: 'expired' | 'superseded' | 'exhausted' | 'cancelled' | 'undelivered' | 'not_sent',
 ): CodeNotice => ({
   kind: 'warning',
   title: catalog.text(`pages.code.${name}.title`),

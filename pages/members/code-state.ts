@@ -78,6 +78,7 @@ export function liveStateOf(standing: Standing | undefined): LiveState {
 export const REFUSALS = [
   'locked',
   'too_many_challenges',
+  'delivery_unavailable',
   'undeliverable',
   'challenge_closed',
   'unknown_member',

@@ -22,6 +22,16 @@ as $$
       or (c.outcome is null and c.admitted_at > at - make_interval(secs => (policy->>'voidAfterSeconds')::float8))
 $$;
 
+-- C9: from when a challenge weighs on the limits: its admission, or the beginning of its send where that came when the
+-- admission was void and its limits given back already.
+create or replace function counts_from(c challenges, policy jsonb) returns timestamptz
+  language sql immutable
+as $$
+  select case
+    when c.send_began_at > c.admitted_at + make_interval(secs => (policy->>'voidAfterSeconds')::float8) then c.send_began_at
+    else c.admitted_at end
+$$;
+
 -- Whether a newer challenge of the member stands: then this one gives way (C2).
 create or replace function newer_challenge_stands(c challenges, at timestamptz, policy jsonb) returns boolean
   language sql stable
@@ -43,6 +53,13 @@ as $$
   limit 1
 $$;
 
+-- C4: whether the member cannot have the code: no request that a provider may have taken has begun yet.
+create or replace function is_unsent(c challenges) returns boolean
+  language sql immutable
+as $$
+  select c.outcome is null and c.asked_at is null and c.sent_at is null
+$$;
+
 -- A challenge as the program sees it. `destination` is personal data: the program masks it before it shows it.
 create or replace function challenge_view(c challenges) returns jsonb
   language sql stable
@@ -51,7 +68,9 @@ as $$
     'challengeId', c.challenge_id, 'memberId', c.member_id, 'seq', c.seq, 'purpose', c.purpose, 'caller', c.caller,
     'channel', c.channel, 'destination', c.destination, 'language', c.language,
     'continues', c.continues, 'runId', c.run_id, 'admittedAt', c.admitted_at, 'sendBeganAt', c.send_began_at,
-    'sentAt', c.sent_at, 'expiresAt', c.expires_at, 'closedAt', c.closed_at, 'attempts', c.attempts,
+    -- While the code only waits to be sent there is no clock to show (C4).
+    'sentAt', c.sent_at, 'expiresAt', case when not is_unsent(c) then c.expires_at end,
+    'closedAt', c.closed_at, 'attempts', c.attempts, 'isSmsForced', c.sms_forced,
     'outcome', c.outcome, 'reason', c.reason, 'advice', c.advice, 'traceparent', c.traceparent,
     'delivery', case when c.send_began_at is not null then delivery_of(c) end,
     'continuedBy', case when c.outcome <> 'verified' then continued_by(c) end

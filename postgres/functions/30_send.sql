@@ -8,7 +8,9 @@
 -- of the same execution (`follow_run`).
 --
 -- policy: as configured, and in `pace` what `take_slot` wants; without it the pace is nobody's concern.
--- returns: {kind: 'send', …} | {kind: 'wait', …, leftMs} | {kind: 'closed', challenge} | {kind: 'unadmitted'} | {kind: 'id_used'}
+-- returns: {kind: 'send', …, isProbe, askedBefore} | {kind: 'wait', …, challenge, leftMs} | {kind: 'closed', challenge}
+--          | {kind: 'unadmitted'} | {kind: 'id_used'}
+-- isProbe: the provider is paused, and this request asks whether it still is; askedBefore: an earlier request may have been taken.
 create or replace function open_and_stamp(
   challenge uuid, member text, run text, new_key_id text, new_nonce bytea, policy jsonb
 ) returns jsonb
@@ -20,11 +22,13 @@ declare
   older challenges;
   ttl interval := make_interval(secs => (policy->>'ttlSeconds')::float8);
   min_life interval := make_interval(secs => (policy->>'minLifeSeconds')::float8);
-  wait jsonb;
+  turn jsonb;
+  asked_before boolean;
 begin
   perform lock_head(member);
   at := challenge_now();
   select * into c from challenges where challenge_id = challenge;
+  asked_before := c.asked_at is not null;
   if not found then
     return jsonb_build_object('kind', 'unadmitted');
   -- A refusal of this run's own has no sequence number.
@@ -39,9 +43,9 @@ begin
     elsif coalesce(c.expires_at, c.admitted_at + ttl) < at + min_life then
       c := conclude(c, 'undeliverable', 'too_late', 'contact_center', true, at);
     else
-      wait := take_slot(c.channel, policy->'pace');
-      if wait is not null then
-        return wait || jsonb_build_object('kind', 'wait',
+      turn := take_slot(c.channel, policy->'pace', challenge);
+      if turn ? 'why' then
+        return turn || jsonb_build_object('kind', 'wait', 'challenge', challenge_view(c),
           'leftMs', floor(extract(epoch from coalesce(c.expires_at, c.admitted_at + ttl) - min_life - at) * 1000));
       end if;
       if c.send_began_at is null then
@@ -49,10 +53,12 @@ begin
           perform conclude(older, 'superseded', null, null, true, at);
         end loop;
         update challenges
-        set run_id = run, key_id = new_key_id, nonce = new_nonce, send_began_at = at, expires_at = at + ttl
+        set run_id = run, key_id = new_key_id, nonce = new_nonce, send_began_at = at, expires_at = at + ttl, asked_at = at
         where challenge_id = challenge
         returning * into c;
         update challenge_heads set newest_challenge_id = challenge where member_id = member;
+      elsif c.asked_at is null then
+        update challenges set asked_at = at where challenge_id = challenge returning * into c;
       end if;
     end if;
   end if;
@@ -64,7 +70,7 @@ begin
   return jsonb_build_object(
     'kind', 'send', 'challenge', challenge_view(c), 'language', c.language, 'mobileCarrier', c.mobile_carrier,
     'keyId', c.key_id, 'nonce', encode(c.nonce, 'hex'),
-    'alreadySent', c.sent_at is not null,
+    'alreadySent', c.sent_at is not null, 'isProbe', coalesce((turn->>'isProbe')::boolean, false), 'askedBefore', asked_before,
     'remainingMs', floor(extract(epoch from c.expires_at - at) * 1000));
 end
 $$;
@@ -80,15 +86,70 @@ begin
 end
 $$;
 
--- A provider accepted the message. The first acceptance stands. Returns whether this was it, and what remains.
-create or replace function record_sent(challenge uuid, by_provider text, message_id text) returns jsonb
+-- C4: the provider said for certain that it did not take the only message that was handed to it: the code waits to be sent
+-- again. Its life goes on.
+create or replace function take_back_request(challenge uuid) returns void
+  language plpgsql volatile
+as $$
+begin
+  perform lock_head(member_id) from challenges where challenge_id = challenge;
+  update challenges set asked_at = null where challenge_id = challenge and sent_at is null and outcome is null;
+end
+$$;
+
+-- D2, D6: a code that waits for a paused provider goes by the member's other way, whose provider is not paused. Only while
+-- the challenge is open, and the newest where it was opened, with enough life left, and once. A forced SMS waits on.
+-- Returns whether it is on the other channel now, by this call.
+create or replace function move_around_pause(
+  challenge uuid, to_channel text, to_destination text, carrier text, prefix text, policy jsonb
+) returns boolean
+  language plpgsql volatile
+as $$
+declare
+  head challenge_heads;
+  c challenges;
+  at timestamptz;
+  is_from_paused boolean;
+  is_to_paused boolean;
+begin
+  select * into c from challenges where challenge_id = challenge;
+  head := lock_head(c.member_id);
+  -- A pause that is over within a second is waited for.
+  at := challenge_now() + interval '1 second';
+  select * into c from challenges where challenge_id = challenge;
+  select coalesce(bool_or(is_paused(p, policy->'pace', at)) filter (where p.provider = policy->'pace'->c.channel->>'provider'), false),
+    coalesce(bool_or(is_paused(p, policy->'pace', at)) filter (where p.provider = policy->'pace'->to_channel->>'provider'), false)
+    into is_from_paused, is_to_paused
+  from provider_pace p;
+  if not is_from_paused or is_to_paused
+    or c.outcome is not null or c.sent_at is not null or c.failed_over_from is not null or c.channel = to_channel
+    or c.sms_forced or (c.send_began_at is not null and head.newest_challenge_id is distinct from challenge)
+    or c.expires_at < at + make_interval(secs => (policy->>'minLifeSeconds')::float8)
+  then
+    return false;
+  end if;
+  perform lock_sms_prefix(prefix, policy);
+  if sms_prefix_wait(prefix, at, policy) > 0 then
+    return false;
+  end if;
+  update challenges
+  set channel = to_channel, destination = to_destination, mobile_carrier = carrier,
+      sms_prefix = coalesce(prefix, sms_prefix), failed_over_from = channel
+  where challenge_id = challenge;
+  return true;
+end
+$$;
+
+-- A provider accepted the message, `took_ms` after it was handed over. The first acceptance stands. Returns whether this
+-- was it, and what remains.
+create or replace function record_sent(challenge uuid, by_provider text, message_id text, took_ms int) returns jsonb
   language plpgsql volatile
 as $$
 declare
   c challenges;
   at timestamptz := challenge_now();
 begin
-  perform note_answer(by_provider);
+  perform note_answer(by_provider, took_ms);
   update challenges
   set sent_at = at, provider = by_provider, provider_message_id = message_id
   where challenge_id = challenge and sent_at is null

@@ -2,7 +2,8 @@
 --
 -- `matches` is what the caller found by comparing the submitted code with the derived ones, in constant time: 'code',
 -- 'older' (it was right for a superseded challenge of the last minutes) or 'none'. The same attempt id gets the same
--- verdict and counts once. `from_workflow`: the answer goes to the challenge's own execution, which needs no telling.
+-- verdict and counts once. While the code only waits to be sent nobody can have it: `not_sent_yet`, also for who guesses
+-- right, and it costs no attempt (C4). `from_workflow`: the answer goes to the challenge's own execution, which needs no telling.
 --
 -- returns null for an unknown challenge, else {result, attemptsLeft, verifiedAt?, newestSentAt?, challenge, closedNow}
 create or replace function judge(
@@ -43,10 +44,12 @@ begin
   else
     if head.locked_until > at then
       result := 'locked';
-    elsif matches = 'code' and head.newest_challenge_id = challenge then
-      result := 'verified';
     elsif matches = 'older' then
       result := 'older_code';
+    elsif is_unsent(c) then
+      result := 'not_sent_yet';
+    elsif matches = 'code' and head.newest_challenge_id = challenge then
+      result := 'verified';
     else
       result := 'wrong_code';
     end if;

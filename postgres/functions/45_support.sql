@@ -17,6 +17,9 @@ as $$
     'unlocked', (
       select jsonb_build_object('at', u.at, 'by', u.by_whom, 'why', u.why)
       from member_unlocks u where u.member_id = m.member_id order by u.at desc limit 1),
+    'refusedStarts', coalesce((
+      select jsonb_agg(jsonb_build_object('purpose', r.purpose, 'caller', r.caller, 'reason', r.reason, 'at', r.at) order by r.at desc)
+      from refused_starts r where r.member_id = m.member_id), '[]'),
     'challenges', coalesce((
       select jsonb_agg(challenge_view(c) order by c.admitted_at desc)
       from (

@@ -81,6 +81,8 @@ begin
   where s.member_id = any(member_ids) and m.member_id = s.member_id and m.status = 'erased';
   delete from destinations d using members m
   where d.member_id = any(member_ids) and m.member_id = d.member_id and m.status = 'erased';
+  delete from refused_starts r using members m
+  where r.member_id = any(member_ids) and m.member_id = r.member_id and m.status = 'erased';
   delete from member_notices n using members m
   where n.member_id = any(member_ids) and m.member_id = n.member_id and m.status = 'erased';
   update member_unlocks u set why = null

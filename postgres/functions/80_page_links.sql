@@ -161,7 +161,7 @@ begin
     'secondsLeft', greatest(0, coalesce(
       extract(epoch from c.expires_at - at)::float8, (rules->>'ttlSeconds')::float8)),
     'resendSeconds', case when c.outcome is distinct from 'verified' then greatest(0,
-      (rules->>'cooldownSeconds')::float8 - extract(epoch from at - c.admitted_at)::float8) else 0 end,
+      (rules->>'cooldownSeconds')::float8 - extract(epoch from at - counts_from(c, rules))::float8) else 0 end,
     'lockedSeconds', case when locked = 'infinity' then -1
       when locked > at then extract(epoch from locked - at)::float8 else 0 end,
     'proofSeconds', case when c.outcome = 'verified' then greatest(0,

@@ -5,7 +5,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
-import { Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import { apiParts } from '../../api/operations-routes.ts'
 import { buildServer } from '../../api/server.ts'
 import type { ApiDeps } from '../../api/deps.ts'
@@ -119,6 +119,8 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       },
     )
     const { sql, temporal } = { ...system, ...deps }
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry })
     const app = buildServer({
       sql,
       reports: sql,
@@ -131,7 +133,7 @@ export async function startApi(overrides: Record<string, string> = {}): Promise<
       codes,
       policy,
       campaign,
-      registry: new Registry(),
+      registry,
       health: healthOf({ sql, temporal }),
       log,
       ...deps,

@@ -82,7 +82,7 @@ export const CAMPAIGN_RULES = {
   enforceAfterSeconds: 0,
   leaseSeconds: 30,
   pace: paceOf(
-    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0 },
+    { perSecond: { sms: 0, email: 0 }, failuresBeforePause: 0, pauseMostMs: 30_000 },
     { sms: { id: 'vonage' }, email: { id: 'sendgrid' } },
   ),
 }
