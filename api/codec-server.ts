@@ -29,6 +29,5 @@ await runProcess({ name: NAME, configure }, async ({ config, log, registry, heal
   healthRoutes(app, { health, registry })
   closing.defer(() => app.close())
   const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })
-  log.info({ url }, 'listening')
-  return {}
+  return { url }
 })

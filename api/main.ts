@@ -48,6 +48,6 @@ await runProcess(
     // Asked already: what cannot be done yet is answered with 503.
     parts.report(apiParts({ sql, temporal }))
     await parts.waitForAll()
-    return {}
+    return { url }
   },
 )

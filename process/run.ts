@@ -40,6 +40,8 @@ export interface ProcessTools<C> {
 export interface Work {
   /** Settles when the work is over. A service's work never is, unless it failed: the process then exits with 1. */
   readonly ended?: Promise<unknown>
+  /** Where it listens, if it does; the log line `ready` has it too. */
+  readonly url?: string
 }
 
 /**
@@ -69,9 +71,9 @@ export async function runProcess<C extends { readonly log: { readonly level: str
   const work = async () => {
     const { host, port } = healthAt?.(config) ?? {}
     if (host !== undefined && port !== undefined) closing.defer(await serveHealth({ host, port }, { health, registry }))
-    const { ended = told } = await begin({ config, log, registry, parts, health, stopping: stop.signal, closing })
+    const { ended = told, url } = await begin({ config, log, registry, parts, health, stopping: stop.signal, closing })
     health.begun()
-    if (!isTask) log.info('ready')
+    if (!isTask) log.info({ url }, 'ready')
     await ended
     if (isTask) log.info('done')
     else if (!stop.signal.aborted) throw new Error('the work ended by itself')

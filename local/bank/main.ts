@@ -90,5 +90,5 @@ await runProcess({ name: 'bank', configure }, async ({ config, log, registry, pa
     if (worker.getState() === 'RUNNING') worker.shutdown()
     await ended
   })
-  return { ended }
+  return { ended, url: listeningAt }
 })

@@ -53,6 +53,5 @@ await runProcess({ name: 'simulators', configure }, async ({ config, log, regist
   healthRoutes(app, { health, registry })
   closing.defer(() => app.close())
   const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })
-  log.info({ url }, 'listening')
-  return {}
+  return { url }
 })
