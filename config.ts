@@ -54,9 +54,8 @@ function unreadableProfile(names: readonly SectionName[], given: NodeJS.ProcessE
   // The loader takes a file that is not there for one that is empty.
   const isRead = (file === undefined || existsSync(file)) && wayToTemporal(given) !== undefined
   if (!names.includes('temporal') || isRead) return []
-  const variable = file === undefined ? 'TEMPORAL_PROFILE' : 'TEMPORAL_CONFIG_FILE'
   return [
-    `${variable}: wants a profile file that is there and can be read (https://docs.temporal.io/references/client-environment-configuration)`,
+    "TEMPORAL_…: Temporal's address, TLS and API key cannot be read: wants the file of TEMPORAL_CONFIG_FILE to be there and to have the profile TEMPORAL_PROFILE, and the files of TEMPORAL_TLS_…_PATH to be there",
   ]
 }
 

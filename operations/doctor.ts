@@ -27,8 +27,7 @@ export async function diagnose(
   const sections = new Set<keyof Config>(processes.flatMap((name) => [...PROCESS_SECTIONS[name]]))
   if (sections.has('codecServer')) for (const section of codecServerCallers(env)) sections.add(section)
   const { config, mistakes } = readConfig([...sections, 'cli'], env)
-  const temporal = sections.has('temporal') ? addressOf(env) : { findings: [] }
-  const checks = checksOf(config, temporal.address)
+  const checks = checksOf(config, sections.has('temporal') ? addressOf(env) : undefined)
   const found = await Promise.all(
     PARTS.map(async (part) => {
       try {
@@ -40,19 +39,16 @@ export async function diagnose(
   )
   return {
     looked: ['configuration', ...PARTS.filter((part) => checks[part] !== undefined)],
-    findings: [...mistakes.map(misconfigured), ...temporal.findings, ...found.flat()],
+    findings: [...mistakes.map(misconfigured), ...found.flat()],
   }
 }
 
-/** Of the error only a word is told: its message may show a line of the profile file, which may hold an API key. */
-function addressOf(env: NodeJS.ProcessEnv | undefined): { address?: TemporalAddress; findings: Finding[] } {
+/** None where it cannot be read, which is a mistake of the configuration. */
+function addressOf(env: NodeJS.ProcessEnv | undefined): TemporalAddress | undefined {
   try {
-    return { address: temporalAddress(env), findings: [] }
-  } catch (error) {
-    const what = `TEMPORAL_…: Temporal's address, TLS and API key cannot be read (${wordOf(error)}).`
-    const todo =
-      'See whether the file of TEMPORAL_CONFIG_FILE has the profile TEMPORAL_PROFILE, and whether the files of TEMPORAL_TLS_…_PATH are there.'
-    return { findings: [{ part: 'configuration', code: 'configuration', what, todo }] }
+    return temporalAddress(env)
+  } catch {
+    return undefined
   }
 }
 
