@@ -15,7 +15,7 @@ import { problem } from './problems.ts'
 import { refusalOf } from './refusal.ts'
 
 /** What says how a challenge is continued; the rest is as with the older one. */
-export interface Resend extends Pick<StartRequest, 'ipHash' | 'idempotency'> {
+export interface Resend extends Pick<StartRequest, 'ipHash' | 'idempotency' | 'locale'> {
   /** Where absent that of the older challenge, if its provider takes codes. */
   readonly channel?: Channel
 }

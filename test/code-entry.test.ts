@@ -397,6 +397,18 @@ describe('send again', () => {
     expect(leadsBack(await entering.submit(await entering.code())).has('proof')).toBe(true)
   })
 
+  it('comes in the language that the page was switched to (F23)', async () => {
+    const { browser, memberId, path, ...entering } = await enter(api, { link: { locale: 'ja' } })
+    await browser.post('/language', { language: 'en', back: path })
+    await entering.resend()
+    const codes = await api.system.until(async () => {
+      const sent = await api.system.sql<{ language: string }[]>`
+        select language from challenges where member_id = ${memberId} order by seq`
+      return sent.length === 2 && sent
+    })
+    expect(codes.map(({ language }) => language)).toEqual(['ja', 'en'])
+  })
+
   it('shows its cooldown, and when pressed too early until when', async () => {
     const entering = await enter(patient)
     expect(wordsOf(await entering.page())).toMatch(/再送信できるまで 0:(?:2\d|30)/)

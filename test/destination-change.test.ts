@@ -147,6 +147,20 @@ describe('no step can be skipped', () => {
     await expectNothing(visit)
   })
 
+  it.each(['.taro@example.jp', 'ta..ro@example.jp', 'ta(ro@example.jp', null])(
+    'the choice of an address that nothing can be delivered to is refused: %s (F20)',
+    async (email) => {
+      const visit = await visitDestination(api, { member: { channel: 'sms', email } })
+      const number = newNumber()
+      await visit.send('/number', { number })
+      await visit.send('/identity', { code: await codeTo(api, visit.phone!) })
+      expect(await visit.send('/code', { code: await codeTo(api, number) })).toBe('/choice')
+      expect(await visit.post('/choice', { choice: 'email', version: '0' })).toBe('/choice?notice=refused')
+      expect(await standingOf(visit)).toEqual({ phone: visit.phone, preference: 'sms' })
+      await expectNothing(visit)
+    },
+  )
+
   it('a number without its code, and one without the proof of who it is, change nothing', async () => {
     const number = newNumber()
     const visit = await visitDestination(api)

@@ -2,7 +2,7 @@
  * The page of code entry (P1).
  */
 import { randomUUID } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { renderCodeEntryPage } from '../../pages/members/code-entry-page.ts'
 import { liveStateOf, noticeOf, type Standing } from '../../pages/members/code-state.ts'
 import type { Visit } from '../../postgres/page-visits.ts'
@@ -26,6 +26,8 @@ export function codeEntryRoutes(app: FastifyInstance, deps: RouteDeps, tools: Pa
     tools.requireVisit(request, request.params.visitId, 'code-entry')
   const look = async (visit: Visit, attempt?: unknown) =>
     visit.challengeId === null ? undefined : steps.look(visit, visit.challengeId, attempt)
+
+  const browserOf = (request: FastifyRequest) => ({ ip: request.ip, locale: tools.cookies.languageOf(request) })
 
   app.get<Visiting>('/code-entry/:visitId', HIDDEN, async (request, reply) => {
     const visit = await visitOf(request)
@@ -63,8 +65,8 @@ export function codeEntryRoutes(app: FastifyInstance, deps: RouteDeps, tools: Pa
     const visit = await visitOf(request)
     const standing = await look(visit)
     const shown = await (standing === undefined
-      ? steps.begin(visit, request.ip)
-      : steps.resend(visit, standing, request.body ?? {}, request.ip))
+      ? steps.begin(visit, browserOf(request))
+      : steps.resend(visit, standing, request.body ?? {}, browserOf(request)))
     return reply.redirect(`${pathOf(visit)}${shown}`, 303)
   })
 

@@ -22,6 +22,13 @@ export type Form = Readonly<Record<string, string>>
 /** What a step leads to: nothing but the page as it now stands, or a query that shows what happened. */
 export type Shown = '' | `?${string}`
 
+/** Who asks for a code. */
+export interface Browser {
+  readonly ip: string
+  /** The language that the member chose on our pages, else the link's: messages come in it too. */
+  readonly locale?: string | undefined
+}
+
 export function createCodeEntry(deps: RouteDeps) {
   const { inPostgres, http, policy, codes } = deps
   const actions = createChallengeActions(deps)
@@ -45,14 +52,14 @@ export function createCodeEntry(deps: RouteDeps) {
     },
 
     /** Starts the challenge that the visit is for, unless it stands: once, however often it is asked for. */
-    async begin(visit: Visit, ip: string): Promise<Shown> {
-      const { visitId, memberId, purpose, caller, locale } = visit
+    async begin(visit: Visit, { ip, locale = visit.locale ?? undefined }: Browser): Promise<Shown> {
+      const { visitId, memberId, purpose, caller } = visit
       if (visit.challengeId !== null || purpose === null) return ''
       const { shown, value } = await start({
         memberId,
         purpose,
         caller,
-        ...(locale !== null && { locale }),
+        ...(locale !== undefined && { locale }),
         ...ipHashOf(http, ip),
         idempotency: { key: `page:${visitId}:begin`, requestHash: hashOf(purpose) },
       })
@@ -93,11 +100,17 @@ export function createCodeEntry(deps: RouteDeps) {
     },
 
     /** Sends again, or by the other channel where the form says so: a newer challenge that continues this one (C14). */
-    async resend(visit: Visit, { challenge, otherChannel }: Standing, form: Form, ip: string): Promise<Shown> {
+    async resend(
+      visit: Visit,
+      { challenge, otherChannel }: Standing,
+      form: Form,
+      { ip, locale }: Browser,
+    ): Promise<Shown> {
       const channel = channelOf(form, otherChannel)
       const { shown } = await refusalShown(() =>
         actions.resend(challenge, {
           ...(channel && { channel }),
+          ...(locale !== undefined && { locale }),
           ...ipHashOf(http, ip),
           idempotency: onceFor(visit, form),
         }),

@@ -125,7 +125,7 @@ export function createDestinationProofs(deps: RouteDeps, tools: PageTools, situa
       const form = request.body ?? {}
       const shown = await (standing === undefined
         ? begin(proof, request, situation, form)
-        : steps.resend(visit, standing, form, request.ip))
+        : steps.resend(visit, standing, form, { ip: request.ip, locale: tools.languageOf(request).language }))
       return reply.redirect(`${path}${proof}${shown}`, 303)
     },
   }

@@ -102,6 +102,10 @@ export function destinationRoutes(app: FastifyInstance, deps: RouteDeps, tools: 
     if (registered !== undefined && registered !== registeredOf(situation)) {
       return reply.redirect(`${path}${await afterRefusal(request, choice, 'changed_meanwhile')}`, 303)
     }
+    // The page does not offer it.
+    if (choice === 'email' && !situation.smsOnly && !situation.destinations.usable.email) {
+      return reply.redirect(`${path}/choice?notice=refused`, 303)
+    }
     const change = changeOf(situation, choice, version)
     const answer = await inPostgres((sql) =>
       setDestination(sql, change, { ...policy, stepUpSeconds: pages.stepUpSeconds }),

@@ -57,6 +57,6 @@ export function linkRoutes(app: FastifyInstance, deps: RouteDeps, tools: PageToo
   async function firstPageOf(visit: Visit, ip: string): Promise<string> {
     const path = `/${visit.page}/${visit.visitId}`
     if (visit.page !== 'code-entry') return path
-    return `${path}${await steps.begin(visit, ip)}`
+    return `${path}${await steps.begin(visit, { ip })}`
   }
 }
