@@ -364,21 +364,26 @@ export async function readChallenge(sql: Sql, challengeId: string): Promise<Chal
  * fail over: those of `among`; else those whose execution was not told of it, the newest first.
  */
 export async function undeliveredChallenges(sql: Sql, most: number, among?: readonly string[]): Promise<Challenge[]> {
-  // Receipts first: few of them are so young, whatever the number of challenges that are open. The clock is volatile: only as a
-  // query of its own it can be what an index is searched for.
+  // Where nobody is named, receipts come first: few of them are so young, whatever the number of challenges that are open. The
+  // clock is volatile: only as a query of its own it can be what an index is searched for.
+  const candidates = among
+    ? sql`select reference from unnest(${among as string[]}::uuid[]) reference`
+    : sql`select distinct r.reference from receipts r where r.kind = 'failed' and ${isYoung(sql)}`
   const rows = await sql<{ answer: Challenge }[]>`
-    with failed as materialized (
-      select distinct r.reference from receipts r
-      where r.kind = 'failed' and r.received_at > (select challenge_now()) - interval '10 minutes'
-        and ${among ? sql`r.reference = any(${among as string[]}::uuid[])` : sql`true`}
-    )
-    select challenge_view(c) as answer from failed join challenges c on c.challenge_id = failed.reference
+    with candidates as materialized (${candidates})
+    select challenge_view(c) as answer from candidates join challenges c on c.challenge_id = candidates.reference
     where c.outcome is null and c.failed_over_from is null and c.failover_refused is null and c.run_id is not null
-      and ${among ? sql`true` : sql`coalesce(c.sweep_after, '-infinity') <= challenge_now()`}
+      and ${
+        among
+          ? sql`exists (select from receipts r where r.reference = c.challenge_id and r.kind = 'failed' and ${isYoung(sql)})`
+          : sql`coalesce(c.sweep_after, '-infinity') <= challenge_now()`
+      }
       and delivery_of(c) = 'failed'
     order by c.sent_at desc limit ${most}`
   return rows.map((row) => row.answer)
 }
+
+const isYoung = (sql: Sql) => sql`r.received_at > (select challenge_now()) - interval '10 minutes'`
 
 /** There is no execution left to tell. */
 export async function markTold(sql: Sql, challengeIds: readonly string[]): Promise<void> {
