@@ -25,7 +25,7 @@ import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS } from './topics.ts'
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 3_000
 /** From where reading ended, or could not begin, until it begins anew. */
-const AGAIN_AFTER_MS = 500
+const AGAIN_AFTER_MS = 1_000
 
 /** The consumer group, by which the broker keeps how far it came. */
 export const MEMBER_EVENTS_GROUP = 'member-events'
