@@ -14,6 +14,8 @@ export interface Log {
   epochOf(partition: number, offset: string): number
   /** Whether what the group has committed for the partition is a place in this very log. */
   isBegun(partition: number): boolean
+  /** The first offset that the partition had. */
+  beginning(partition: number): string
   /** To be called once the beginning of the partition was applied, and committed. */
   begun(partition: number): Promise<void>
   /** Whether the topic is another one by now, or has more partitions. @throws where the broker cannot say */
@@ -35,12 +37,14 @@ export async function enterLog(admin: Admin, sql: Sql, topic: string, groupId: s
   }))
   const starts = (await enterEpoch(sql, { topicId, partitions })).toSorted((a, b) => b.epoch - a.epoch)
   const byPartition = Map.groupBy(starts, ({ partition }) => partition)
+  const beginnings = new Map(ends.map(({ partition, low }) => [partition, low]))
   const begun = new Set(starts.filter(({ isBegun }) => isBegun).map(({ partition }) => partition))
   return {
     has: (partition) => byPartition.has(partition),
     epochOf: (partition, offset) =>
       byPartition.get(partition)!.find(({ fromOffset }) => fromOffset <= BigInt(offset))!.epoch,
     isBegun: (partition) => begun.has(partition),
+    beginning: (partition) => beginnings.get(partition)!,
     async begun(partition) {
       await markBegun(sql, topicId, partition)
       begun.add(partition)

@@ -16,14 +16,16 @@ import { sendDeadLetters } from './dead-letters.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { enterLog } from './log-epochs.ts'
 import type { Log } from './log-epochs.ts'
+import { createLogReader } from './log-reader.ts'
+import type { LogReader, Seek } from './log-reader.ts'
 import type { BadEventReason } from './member-event.ts'
 import { BAD_EVENT_REASONS, readMemberEvent } from './member-event.ts'
 import { MEMBER_EVENTS, MEMBER_EVENTS_DEAD_LETTERS } from './topics.ts'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 3_000
-/** Kafka's name for the first offset that there is. */
-const EARLIEST = '-2'
+/** From where reading ended, or could not begin, until it begins anew. */
+const AGAIN_AFTER_MS = 1_000
 
 /** The consumer group, by which the broker keeps how far it came. */
 export const MEMBER_EVENTS_GROUP = 'member-events'
@@ -46,13 +48,13 @@ export interface MemberConsumerOptions {
 }
 
 export interface MemberConsumer {
-  /** Resolves once the group is joined; rejects when Kafka cannot be reached. */
+  /** Resolves once the group is joined, for which it waits as long as it takes; rejects when Kafka cannot be reached. */
   start(): Promise<void>
   /** Finishes what is being written, commits and leaves the group. */
   stop(): Promise<void>
   /** Whether it is in its group now, and given partitions. */
   isJoined(): boolean
-  /** Resolves when kafkajs gave up for good: the process should end, so that its supervisor starts it anew. */
+  /** Resolves when kafkajs gave up for what does not pass: the process should end, so that its supervisor starts it anew. */
   readonly crashed: Promise<Error>
 }
 
@@ -83,33 +85,14 @@ export function createMemberConsumer({
 }: MemberConsumerOptions): MemberConsumer {
   const counter = createEventCounter(registry)
   readCompressedBatches()
-  // A fetch that waits for news holds up a stop for as long as it may wait.
-  const consumer = kafka.consumer({
-    groupId,
-    maxWaitTimeInMs: 500,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: sessionTimeoutMs / 5,
-  })
   const admin = kafka.admin()
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false })
   const stopping = new AbortController()
   const joined = Promise.withResolvers<void>()
   const crashed = Promise.withResolvers<Error>()
-  let isJoined = false
-  let source: Log
-  /** Partitions of which the beginning is being read. */
-  const rewound = new Set<number>()
-  consumer.on(consumer.events.GROUP_JOIN, () => {
-    isJoined = true
-    rewound.clear()
-    joined.resolve()
-  })
-  consumer.on(consumer.events.CRASH, ({ payload }) => {
-    isJoined = false
-    if (!payload.restart) crashed.resolve(payload.error)
-  })
+  let reader: LogReader | undefined
 
-  const apply = async (payload: EachBatchPayload, changes: MemberChange[]): Promise<MemberChange[]> => {
+  const apply = async (source: Log, payload: EachBatchPayload, changes: MemberChange[]): Promise<MemberChange[]> => {
     if (changes.length === 0) return []
     const { partition } = payload.batch
     const rejected = await untilPostgresAnswers(payload, async () => {
@@ -127,8 +110,8 @@ export function createMemberConsumer({
     if (rejected.length <= 1) return rejected
     // One bad event must not take the others with it: halves, in their order, down to the one.
     const middle = Math.ceil(changes.length / 2)
-    const first = await apply(payload, changes.slice(0, middle))
-    return [...first, ...(await apply(payload, changes.slice(middle)))]
+    const first = await apply(source, payload, changes.slice(0, middle))
+    return [...first, ...(await apply(source, payload, changes.slice(middle)))]
   }
 
   const untilPostgresAnswers = async <T>(payload: EachBatchPayload, work: () => Promise<T>): Promise<T> => {
@@ -145,12 +128,11 @@ export function createMemberConsumer({
     }
   }
 
-  const eachBatch = async (payload: EachBatchPayload) => {
+  const eachBatch = async (source: Log, payload: EachBatchPayload) => {
     const { partition, messages } = payload.batch
-    if (!source.has(partition) || isElsewhere(payload)) return
     const { changes, bad } = readAll(messages)
     try {
-      for (const { offset } of await apply(payload, changes)) bad.set(offset, 'rejected_by_database')
+      for (const { offset } of await apply(source, payload, changes)) bad.set(offset, 'rejected_by_database')
     } catch (error) {
       // Nothing of the batch is resolved: whoever has the partition next reads it again.
       return givenUp(error)
@@ -171,16 +153,6 @@ export function createMemberConsumer({
     await untilPostgresAnswers(payload, () => source.begun(partition)).catch(givenUp)
   }
 
-  /** Goes to the beginning where the group's place is of a log that was there before, or nobody knows of which. */
-  const isElsewhere = ({ batch }: EachBatchPayload): boolean => {
-    const { partition } = batch
-    if (source.isBegun(partition) || rewound.has(partition)) return false
-    rewound.add(partition)
-    if (batch.firstOffset() === '0') return false
-    consumer.seek({ topic, partition, offset: EARLIEST })
-    return true
-  }
-
   const report = (partition: number, bad: ReadonlyMap<string, BadEventReason>) => {
     for (const [reason, offsets] of Map.groupBy(bad.keys(), (offset) => bad.get(offset)!)) {
       counter.inc({ result: reason }, offsets.length)
@@ -194,46 +166,81 @@ export function createMemberConsumer({
       'a compressed batch cannot be read: none of its events is applied; have these members sent again',
     )
 
-  const read = async () => {
-    source = await enterLog(admin, sql, topic, groupId)
-    if (stopping.signal.aborted) return
-    await consumer.run({
-      eachBatch,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 3,
-      // What holds control records and aborted transactions alone is committed at once: nothing else would until an event comes.
-      autoCommitThreshold: 1,
+  const createReader = (source: Log): LogReader => {
+    /** Partitions of which the first batch came. */
+    const entered = new Set<number>()
+    /** What the group has committed may be a place of a log that was there before, or nobody knows of which. */
+    const beginAt = (partition: number) => {
+      entered.delete(partition)
+      return source.has(partition) && !source.isBegun(partition) ? source.beginning(partition) : undefined
+    }
+    /** Whether a batch is not the first one that it should be: a connection that is lost takes a seek of kafkajs with it. */
+    const isElsewhere = ({ batch }: EachBatchPayload, seek: Seek): boolean => {
+      const { partition } = batch
+      if (source.isBegun(partition) || entered.has(partition)) return false
+      entered.add(partition)
+      if (batch.firstOffset() === source.beginning(partition)) return false
+      seek(partition, source.beginning(partition))
+      return true
+    }
+    return createLogReader({
+      kafka,
+      groupId,
+      topic,
+      sessionTimeoutMs,
+      beginAt,
+      eachBatch: async (payload, seek) => {
+        if (source.has(payload.batch.partition) && !isElsewhere(payload, seek)) await eachBatch(source, payload)
+      },
     })
   }
 
-  /** Where the topic is another one, nothing more is read before that is known in Postgres. */
-  const watchLog = async () => {
-    for (;;) {
-      await delay(lookEveryMs, undefined, { signal: stopping.signal })
-      const hasChanged = await source.hasChanged().catch(() => false)
-      if (!hasChanged || stopping.signal.aborted) continue
-      log.warn({ topic }, 'the topic was made anew, or has more partitions: it is entered again')
-      await consumer.stop()
-      await read()
+  /** Reads the log as it is now, until the topic is another one or kafkajs gives up. @returns what does not pass */
+  const readLog = async (): Promise<Error | undefined> => {
+    const source = await enterLog(admin, sql, topic, groupId)
+    stopping.signal.throwIfAborted()
+    reader = createReader(source)
+    try {
+      await reader.start()
+      if (reader.isJoined()) joined.resolve()
+      for (;;) {
+        const crash = await Promise.race([reader.crashed, delay(lookEveryMs, undefined, { signal: stopping.signal })])
+        if (crash) return crash.mayPass ? undefined : crash.error
+        if (!(await source.hasChanged().catch(() => false))) continue
+        log.warn({ topic }, 'the topic was made anew, or has more partitions: it is entered again')
+        return undefined
+      }
+    } finally {
+      // Wholly, before the next log is entered.
+      await reader.stop()
+    }
+  }
+
+  /** One log after the other. A topic that is away, Kafka and Postgres are waited for. */
+  const readOn = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const failure = await readLog()
+        if (failure) return crashed.resolve(failure)
+      } catch (error) {
+        if (!stopping.signal.aborted) log.error({ code: codeOf(error), topic }, 'member events cannot be read yet')
+      }
+      await delay(AGAIN_AFTER_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
 
   return {
-    isJoined: () => isJoined,
+    isJoined: () => reader?.isJoined() ?? false,
     crashed: crashed.promise,
     start: async () => {
-      await Promise.all([producer.connect(), consumer.connect(), admin.connect()])
-      await consumer.subscribe({ topics: [topic], fromBeginning: true })
-      await read()
+      await Promise.all([producer.connect(), admin.connect()])
+      void readOn()
       const failure = await Promise.race([joined.promise, crashed.promise])
       if (failure) throw failure
-      void watchLog().catch((error: Error) => {
-        if (!stopping.signal.aborted) crashed.resolve(error)
-      })
     },
     stop: async () => {
       stopping.abort()
-      await consumer.disconnect()
+      await reader?.stop()
       await admin.disconnect()
       await producer.disconnect()
     },

@@ -102,23 +102,36 @@ describe('a topic that was made anew', () => {
     },
   )
 
-  test(
-    'is read from its beginning although the group has committed a place that it has by now',
+  test('after a while in which there was none is read too', { timeout: patience(120) }, async () => {
+    const names = await makeTopics(1)
+    await produce(names.topic, [memberEvent('leaving', 1)])
+    const consumer = await startConsumer(database.url, names, { lookEveryMs: 200 })
+    await untilRead(names)
+    await admin.deleteTopics({ topics: [names.topic] })
+    await vi.waitFor(() => expect(consumer.output.join()).toContain('member events cannot be read yet'), PATIENTLY)
+    await vi.waitFor(() => admin.createTopics({ topics: [{ topic: names.topic, numPartitions: 1 }] }), PATIENTLY)
+    await produce(names.topic, [erasure('leaving')])
+    await vi.waitFor(async () => expect(await standing()).toEqual({ leaving: 'erased 1' }), PATIENTLY)
+    expect(await consumer.end('SIGTERM')).toBe(0)
+  })
+
+  test.each([
+    { place: 'before its last events', offset: '4' },
+    { place: 'at its end, and nothing more comes', offset: '6' },
+  ])(
+    'is read from its beginning although the group has committed a place $place',
     { timeout: patience(120) },
-    async () => {
+    async ({ offset }) => {
       const names = await makeTopics(1)
       await produce(names.topic, noise(3))
       await readAll(names)
       await makeAnew(names)
       await produce(names.topic, [memberEvent('early', 1), ...noise(5)])
       // As a consumer that has not noticed yet leaves it behind.
-      await admin.setOffsets({
-        groupId: names.groupId,
-        topic: names.topic,
-        partitions: [{ partition: 0, offset: '4' }],
-      })
-      await readAll(names)
-      expect(await standing()).toMatchObject({ early: 'active 1' })
+      await admin.setOffsets({ groupId: names.groupId, topic: names.topic, partitions: [{ partition: 0, offset }] })
+      const consumer = await startConsumer(database.url, names)
+      await vi.waitFor(async () => expect(await standing()).toMatchObject({ early: 'active 1' }), PATIENTLY)
+      await consumer.end('SIGTERM')
     },
   )
 })
