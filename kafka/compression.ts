@@ -2,7 +2,7 @@
  * Reading compressed batches (M2): gzip, snappy, lz4 and zstd. kafkajs itself reads gzip only.
  *
  * What comes out is bounded, since a few kilobytes can say gigabytes of zeros. A batch over a bound, or one that is broken,
- * arrives as one record that says so ({@link undecodableBatch}; docs/decisions/0014-compressed-batches.md).
+ * arrives as one record that says so ({@link undecodableBatch}; docs/decisions/0013-compressed-batches.md).
  */
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'

@@ -1,6 +1,6 @@
 /**
  * Which log member events are read from (M1): the topic that goes by its name today may be another one tomorrow, with other
- * events at the same offsets (docs/decisions/0015-epochs-of-the-log.md).
+ * events at the same offsets (docs/decisions/0014-epochs-of-the-log.md).
  */
 import type { Admin } from 'kafkajs'
 import type { Sql } from '../postgres/connect.ts'

@@ -5,6 +5,8 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PROCESSES, type ProcessName } from '../local/environment.ts'
@@ -289,6 +291,29 @@ describe('Postgres read-only', () => {
       await allLive()
     },
   )
+})
+
+describe('Kafka exchanged for another cluster', () => {
+  it('is read from its beginning, and a tombstone on it erases whom the old one registered', async () => {
+    const number = String(randomInt(10_000_000, 99_999_999))
+    await registered(`1${number}`, number)
+    const statusOf = async () => {
+      const [row] = await stack.sql<{ status: string }[]>`select status from members where member_id = ${`1${number}`}`
+      return row?.status
+    }
+    await until(async () => (await statusOf()) === 'active')
+    await stack.kill('kafka')
+    await rm(join(stack.folder, 'kafka', 'data'), { recursive: true })
+    await stack.revive('kafka')
+    const producer = stack.kafka.producer()
+    await producer.connect()
+    await producer.send({ topic: MEMBER_EVENTS, acks: -1, messages: [{ key: `1${number}`, value: null }] })
+    await producer.disconnect()
+    await until(async () => (await statusOf()) === 'erased', 30_000)
+    await readyWithin(NAMES, BACK_WITHIN_MS)
+    expect(await worksThroughout(30_000)).toBe('verified')
+    await allLive()
+  })
 })
 
 describe('a database without our schema', () => {

@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- M1: the logs that member events were read from, as epochs: a topic made anew, another cluster, or partitions that were
--- added begin one (docs/decisions/0015-epochs-of-the-log.md). An event belongs to the newest epoch of its topic whose
+-- added begin one (docs/decisions/0014-epochs-of-the-log.md). An event belongs to the newest epoch of its topic whose
 -- from_offset it has reached, whenever it is read.
 create table member_epochs (
   epoch integer not null,
