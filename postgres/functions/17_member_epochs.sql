@@ -1,5 +1,5 @@
 -- Any number that nothing else in this database locks.
-create or replace function member_epochs_lock() returns bigint language sql immutable as $$ select 7019604206 $$;
+create or replace function member_epochs_lock() returns bigint language sql immutable as $$ select 7019604208 $$;
 
 -- M1: the epochs of the topic that is read now, a new one where it is not the one that was read last, or has more
 -- partitions. For each partition: where it ends, and what the group has committed, negative for nothing.
