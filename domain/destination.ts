@@ -48,16 +48,13 @@ interface Chosen {
   readonly destination: string
 }
 
-/**
- * `instead` is where the code may go while the provider of the chosen channel takes none. `guard` is for operators: the
- * number that would have been used, but for the rules.
- */
+/** `guard` is for operators: the number that would have been used, but for the rules. */
 export type Destination =
-  | (Chosen & { readonly instead?: Chosen })
+  | Chosen
   | { readonly undeliverable: string; readonly advice: Advice; readonly guard?: SmsGuard }
 
 export function chooseDestination(request: DestinationRequest): Destination {
-  const { member, registering, smsMandatory, smsRules } = request
+  const { member, registering, smsRules } = request
   if (registering) {
     const guard = smsGuard(registering.e164, registering.country, smsRules)
     return guard === undefined
@@ -65,15 +62,28 @@ export function chooseDestination(request: DestinationRequest): Destination {
       : { undeliverable: guard, advice: 'contact_center', guard }
   }
 
-  const { sms, email, guard } = usableDestinations(member, smsRules)
-  const wished = request.channel ?? request.likeChannel ?? member.notificationPreference ?? 'email'
+  const [chosen] = waysOf(request)
+  if (chosen !== undefined) return chosen
+  const { guard } = usableDestinations(member, smsRules)
+  return { ...whyUndeliverable(request), ...(guard && { guard }) }
+}
+
+/** D6: where the code goes while the provider of the chosen channel takes none. An SMS that the caller forced waits. */
+export function chooseInstead(request: DestinationRequest): Chosen | undefined {
+  if (request.registering) return undefined
+  const [chosen, instead] = waysOf(request)
+  const isForced = chosen?.channel === 'sms' && request.channel === 'sms'
+  return isForced ? undefined : instead
+}
+
+/** What policy allows and the member has, in the order in which it is tried. */
+function waysOf({ member, channel, likeChannel, smsMandatory, smsRules }: DestinationRequest): Chosen[] {
+  const { sms, email } = usableDestinations(member, smsRules)
+  const wished = channel ?? likeChannel ?? member.notificationPreference ?? 'email'
   const bySms: Chosen[] = sms === undefined ? [] : [{ channel: 'sms', destination: sms }]
   const byEmail: Chosen[] = email === undefined || smsMandatory ? [] : [{ channel: 'email', destination: email }]
 
-  const [chosen, instead] = smsMandatory || wished === 'sms' ? [...bySms, ...byEmail] : [...byEmail, ...bySms]
-  if (chosen === undefined) return { ...whyUndeliverable(request), ...(guard && { guard }) }
-  const isForced = chosen.channel === 'sms' && request.channel === 'sms'
-  return { ...chosen, ...(instead && !isForced && { instead }) }
+  return smsMandatory || wished === 'sms' ? [...bySms, ...byEmail] : [...byEmail, ...bySms]
 }
 
 /**

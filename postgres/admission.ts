@@ -4,7 +4,7 @@
  */
 import type { Policy } from '../config.ts'
 import type { Advice, Channel } from '../domain/challenge.ts'
-import { chooseDestination, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
+import { chooseDestination, chooseInstead, chooseFailover, smsPrefix, type SmsGuard } from '../domain/destination.ts'
 import { admit, admittedUnder, moveToChannel, type Challenge, type Refused, type Way } from './challenges.ts'
 import type { Sql } from './connect.ts'
 import { keepRefusedStart } from './refused-starts.ts'
@@ -100,14 +100,15 @@ async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest):
   for (let look = 1; look <= LOOKS; look++) {
     const member = await activeMember(sql, policy, request.memberId, { heedsReceipts: true })
     if (member === undefined) return { kind: 'unknown_member' }
-    const choice = chooseDestination({
+    const asked = {
       member,
       smsMandatory: member.smsMandatory,
       smsRules: policy,
       ...(registering && { registering }),
       ...(channel && { channel }),
       ...(likeChannel && { likeChannel }),
-    })
+    }
+    const choice = chooseDestination(asked)
     if ('undeliverable' in choice) {
       const { undeliverable: reason, ...why } = choice
       return { kind: 'undeliverable', reason, ...why }
@@ -123,7 +124,7 @@ async function admitMember(sql: Sql, policy: Policy, request: AdmissionRequest):
         destinationVersion: member.destinationVersion,
         purpose: request.purpose,
         caller: request.caller,
-        ways: [choice, ...(choice.instead ? [choice.instead] : [])].map((way) => wayOf(way, mobileCarrier)),
+        ways: [choice, chooseInstead(asked)].filter((way) => way !== undefined).map((way) => wayOf(way, mobileCarrier)),
         isSmsForced: channel === 'sms' && choice.channel === 'sms',
         isForeignNumber,
         language: request.locale ?? member.language ?? 'ja',

@@ -235,7 +235,9 @@ describe('Postgres read-only', () => {
     const number = String(randomInt(10_000_000, 99_999_999))
     await registered(`1${number}`, number)
     await until(async () => (await stack.sql`select from members where member_id = ${`1${number}`}`).length > 0)
-    const { body } = await post('/v1/challenges', { memberId: `1${number}`, purpose: 'view_membership' })
+    const started = await post('/v1/challenges', { memberId: `1${number}`, purpose: 'view_membership' })
+    expect(started).toMatchObject({ status: 201, body: { channel: 'sms' } })
+    const { body } = started
     const message = await until(async () => (await stack.simulators.messages(`+8190${number}`))[0])
     return { challengeId: String(body['challengeId']), code: codeOf(message) }
   }
