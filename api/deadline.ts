@@ -77,7 +77,6 @@ const BOUNDED_CALLS = [
   'SignalWithStartWorkflowExecution',
   'RequestCancelWorkflowExecution',
   'TerminateWorkflowExecution',
-  'DescribeNamespace',
 ]
 
 /** The same address, with calls that end in time when Temporal cannot be reached or hangs. */
